@@ -1,0 +1,1 @@
+"""What is allowed. Pure: knows no engine, no vendor and no clock."""

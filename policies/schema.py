@@ -1,0 +1,221 @@
+"""What a release policy may say. Strict and frozen: an unknown field is a fault.
+
+Durations carry their unit; weights are basis points of all traffic; margins are in the
+metric's own unit with "greater is worse".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from policies.vocabulary import FULL_WEIGHT_BP, Stage, Step
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Rule(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Expectation(Rule):
+    """One line of the data contract, in the words of Great Expectations."""
+
+    type: Text
+    kwargs: dict[str, Any] = {}
+
+
+class Scores(Rule):
+    """Proper scores of the candidate against the champion on labelled sample rows.
+
+    Each is a greatest allowed worsening (candidate minus champion).
+    """
+
+    log_loss_margin: Positive
+    brier_margin: Positive
+    calibration_margin: Positive
+    slice_log_loss_margin: Positive
+    slices: tuple[Text, ...] = ()
+    min_rows_per_slice: int = Field(default=200, ge=1)
+
+
+class Parity(Rule):
+    """Offline and online must agree on the reference rows."""
+
+    feature_share_moved: Share  # greatest share of feature values that may differ
+    score_tolerance: Positive  # two scores this close are the same
+    score_share_moved: Share  # greatest share of scores that may differ
+
+
+class ServingCheck(Rule):
+    """The candidate on the real serving path, before it sees users."""
+
+    latency_ratio: Positive  # greatest median latency, candidate over champion
+    latency_floor_ms: Positive  # below this median no ratio is judged
+    memory_mb: Positive
+
+
+class StagingRules(Rule):
+    min_days: float = Field(ge=0)
+    look_every_hours: Positive
+    deadline_days: Positive
+    sample_rows: int = Field(ge=1)
+    min_labelled_rows: int = Field(ge=1)
+    contract: tuple[Expectation, ...] = Field(min_length=1)
+    scores: Scores
+    parity: Parity
+    serving: ServingCheck
+
+
+class StageRules(Rule):
+    """How long a stage lasts and how far from proof it may still pass."""
+
+    min_days: float = Field(ge=0)
+    look_every_hours: Positive
+    deadline_days: Positive
+    margin_factor: float = Field(default=1.0, ge=1.0)  # stage margin = margin x this
+    min_rows: int = Field(default=0, ge=0)
+
+
+class TrafficStep(StageRules):
+    weight_bp: int = Field(gt=0, le=FULL_WEIGHT_BP)
+
+
+class Guardrail(Rule):
+    """A metric that must not worsen beyond its margin."""
+
+    name: Text
+    kind: Literal["paired_mean", "proportion"]
+    metric: Literal["log_loss", "brier", "error", "slow"]
+    margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
+    rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
+    weight: Positive  # share of the harm budget
+    slow_ms: Positive | None = None  # metric 'slow': an answer later than this counts
+    information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
+    # effect estimate; the tuning scales of the e-process are fixed from it beforehand
+    why: Text
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Guardrail:
+        if self.rollback_at >= self.margin:
+            raise ValueError("rollback_at must be smaller than margin")
+        if (self.metric == "slow") != (self.slow_ms is not None):
+            raise ValueError("slow_ms belongs to the metric 'slow' and only there")
+        if (self.kind == "paired_mean") != (self.metric in ("log_loss", "brier")):
+            raise ValueError("log_loss and brier are paired_mean; error and slow are proportion")
+        return self
+
+
+class Budget(Rule):
+    """Error rates of the whole release."""
+
+    rollback_alpha: Annotated[float, Field(gt=0.0, lt=0.5)]  # false rollback
+    promote_beta: Annotated[float, Field(gt=0.0, lt=0.5)]  # false promotion
+    min_clusters: int = Field(ge=2)  # independent units before normal theory is trusted
+
+
+class Labels(Rule):
+    """How quality is observed."""
+
+    independent_of_answer: bool  # true: both models score every request (paired evidence)
+    cluster: Literal["day"]
+    time_zone: Text
+    horizon_hours: Positive  # a unit counts when this has passed, in both arms
+    min_maturity: Share  # least share of labelled rows in a window; below it: invalid
+    min_mirror_coverage: Share  # least share of requests scored by both; below it: invalid
+
+
+class ApprovalRule(Rule):
+    gate: Stage  # the stage that opens when granted
+    roles: dict[Text, Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    expires_hours: Positive
+    assurance: Literal["signature"] = "signature"
+
+
+class IncidentRules(Rule):
+    """Severity by share of traffic the candidate had when it was stopped, worst first."""
+
+    sev1_from_bp: int = Field(ge=0, le=FULL_WEIGHT_BP)
+    sev2_from_bp: int = Field(ge=0, le=FULL_WEIGHT_BP)
+    on_call: Text
+    runbook: Text
+
+
+class ReleasePolicy(Rule):
+    """One policy document. A release is ruled to its end by the digest it opened with."""
+
+    policy: Text  # its name, the file's stem
+    extends: Text | None = None
+    tier: Literal["low", "medium", "high", "regulated"]
+    why: Text
+    owner: Text
+    applies_to: tuple[Text, ...] = ()  # model name patterns; empty: any model that asks for it
+    prediction: Literal["probability"] = "probability"
+    labels: Labels
+    budget: Budget
+    staging: StagingRules
+    shadow: StageRules
+    canary: TrafficStep
+    ramp: tuple[TrafficStep, ...] = ()
+    full: StageRules
+    soak: StageRules
+    guardrails: tuple[Guardrail, ...] = Field(min_length=1)
+    approvals: tuple[ApprovalRule, ...] = ()
+    at_deadline: Literal["withdraw", "hold"] = "hold"
+    fallback: tuple[Literal["previous", "baseline", "error"], ...] = Field(min_length=1)
+    pause_alert_minutes: int = Field(default=15, ge=1)
+    incident: IncidentRules
+    required_documents: tuple[Literal["model_card", "deployment_record"], ...] = ()
+
+    @model_validator(mode="after")
+    def _coherent(self) -> ReleasePolicy:
+        weights = [self.canary.weight_bp, *(step.weight_bp for step in self.ramp)]
+        if weights != sorted(set(weights)) or weights[-1] >= FULL_WEIGHT_BP:
+            raise ValueError("canary and ramp weights must grow and stay below 10000")
+        if abs(sum(g.weight for g in self.guardrails) - 1.0) > 1e-9:
+            raise ValueError("guardrail weights must sum to 1")
+        names = [g.name for g in self.guardrails]
+        if len(names) != len(set(names)):
+            raise ValueError("guardrail names must differ")
+        if not self.labels.independent_of_answer:
+            raise ValueError(
+                "labels that depend on the answer served need randomised comparison, "
+                "which this version cannot judge yet: set independent_of_answer only if true"
+            )
+        return self
+
+    def steps(self) -> tuple[Step, ...]:
+        """The plan of the release, in order."""
+        return (
+            Step(name="staging", stage=Stage.STAGING),
+            Step(name="shadow", stage=Stage.SHADOW, mirror=True),
+            _traffic("canary", Stage.CANARY, self.canary.weight_bp),
+            *(_traffic("ramp", Stage.RAMP, step.weight_bp) for step in self.ramp),
+            Step(name="full", stage=Stage.FULL, weight_bp=FULL_WEIGHT_BP, mirror=True),
+            Step(name="soak", stage=Stage.SOAK, weight_bp=FULL_WEIGHT_BP, mirror=True),
+        )
+
+    def rules_for(self, step: Step) -> StageRules | StagingRules:
+        """The rules of one step of ``steps()``."""
+        if step.stage is Stage.RAMP:
+            return next(rule for rule in self.ramp if rule.weight_bp == step.weight_bp)
+        rules: dict[Stage, StageRules | StagingRules] = {
+            Stage.STAGING: self.staging,
+            Stage.SHADOW: self.shadow,
+            Stage.CANARY: self.canary,
+            Stage.FULL: self.full,
+            Stage.SOAK: self.soak,
+        }
+        return rules[step.stage]
+
+    def approval_for(self, stage: Stage) -> ApprovalRule | None:
+        return next((rule for rule in self.approvals if rule.gate is stage), None)
+
+
+def _traffic(word: str, stage: Stage, weight_bp: int) -> Step:
+    return Step(
+        name=f"{word} {weight_bp / 100:g} %", stage=stage, weight_bp=weight_bp, mirror=True
+    )

@@ -1,0 +1,289 @@
+"""The frozen values that every layer speaks. Nothing here computes.
+
+Times are timezone-aware UTC ``datetime``; weights are basis points (``weight_bp``, 10 000 is
+all traffic); durations carry their unit in the name; digests are ``sha256:<64 hex>``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+WeightBp = Annotated[int, Field(ge=0, le=10_000)]
+FULL_WEIGHT_BP = 10_000
+
+
+class Value(BaseModel):
+    """A frozen value: unknown fields, NaN and infinities are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Stage(StrEnum):
+    STAGING = "staging"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    RAMP = "ramp"
+    FULL = "full"
+    SOAK = "soak"
+
+
+class Finding(StrEnum):
+    """What the evidence says. Five, never merged."""
+
+    HARMFUL = "harmful"
+    SAFE = "safe"
+    NOT_ENOUGH_EVIDENCE = "not enough evidence"
+    SOURCE_DOWN = "metric source down"
+    INVALID = "comparison invalid"
+
+
+class Decision(StrEnum):
+    """What follows from the findings under the policy."""
+
+    PASS = "PASS"
+    HOLD = "HOLD"
+    ROLL_BACK = "ROLL BACK"
+
+
+class Outcome(StrEnum):
+    """How a release ended. ``held``: withdrawn without proof of harm, and without promotion."""
+
+    RELEASED = "released"
+    ROLLED_BACK = "rolled_back"
+    REFUSED = "refused"
+    HELD = "held"
+    ABORTED = "aborted"
+
+
+class Arm(StrEnum):
+    CHAMPION = "champion"
+    CANDIDATE = "candidate"
+
+
+class ModelRef(Value):
+    """One registered version of one model, or a declared baseline rule (``version='rule'``)."""
+
+    model: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+
+    def __str__(self) -> str:
+        return f"{self.model} v{self.version}"
+
+
+class Artefact(Value):
+    """A version as it was when the release opened: the digest is over its whole file tree."""
+
+    ref: ModelRef
+    digest: Digest
+    inputs: dict[str, str]  # column -> type, from the model signature
+    tags: dict[str, str] = {}
+    run_id: str | None = None
+    trainer: str | None = None  # who trained it: may not approve
+    dataset_digests: tuple[str, ...] = ()
+    size_bytes: int = 0
+    registered_at: datetime | None = None
+    description: str = ""
+
+
+class Evidence(Value):
+    """What was measured for one guardrail or one staging check, ready to be judged.
+
+    ``status``: ``ok`` measured; ``scarce`` too little to say; ``down`` the source did not
+    answer; ``invalid`` the comparison itself is broken. For ``kind='sequential'`` the two
+    log e-values carry the evidence (``log_e_harm`` for "worse than rollback_at",
+    ``log_e_safe`` for "not worse than margin"); for ``kind='check'`` ``effect`` is compared
+    with ``limit`` (at most). Effects are oriented: greater is worse.
+    """
+
+    name: str
+    kind: Literal["sequential", "check"]
+    status: Literal["ok", "scarce", "down", "invalid"] = "ok"
+    effect: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    limit: float | None = None  # check: greatest effect that passes
+    margin: float | None = None  # sequential: non-inferiority margin
+    rollback_at: float | None = None
+    weight: float = 0.0  # share of the harm budget
+    log_e_harm: float | None = None
+    log_e_safe: float | None = None
+    n: int = 0  # rows
+    clusters: int = 0  # independent units (for instance days)
+    unit: str = ""
+    method: str = ""
+    detail: str = ""
+    windows: tuple[WindowPair, ...] = ()  # what the numbers were computed from
+
+
+class Moments(Value):
+    """Additive summary of one window: count, mean and sum of squared deviations."""
+
+    n: int = Field(ge=0)
+    mean: float = 0.0
+    m2: float = Field(default=0.0, ge=0.0)
+
+
+class Counts(Value):
+    """Additive summary of yes/no outcomes: ``events`` of ``n`` trials."""
+
+    n: int = Field(ge=0)
+    events: int = Field(ge=0)
+
+
+class WindowPair(Value):
+    """One time window at one ramp step.
+
+    Paired quality: ``paired`` holds the per-row differences candidate minus champion (greater
+    is worse). Live counts: ``champion`` and ``candidate``.
+    """
+
+    start: datetime
+    step: str
+    paired: Moments | None = None
+    champion: Counts | None = None
+    candidate: Counts | None = None
+
+
+class Judged(Value):
+    """One guardrail's evidence with its finding and the sentence that explains it."""
+
+    name: str
+    finding: Finding
+    reason: str
+
+
+class Verdict(Value):
+    decision: Decision
+    finding: Finding
+    reason: str  # one sentence a person reads first
+    judged: tuple[Judged, ...] = ()
+    log_e_harm_total: float | None = None
+
+
+class Step(Value):
+    """One place in the plan of a release: the stage and the candidate's share there."""
+
+    name: str  # "staging", "shadow", "canary 5 %", "ramp 25 %", "full", "soak"
+    stage: Stage
+    weight_bp: WeightBp = 0
+    mirror: bool = False
+
+
+class TrafficVariant(Value):
+    """A servable thing behind one name of the switch."""
+
+    ref: ModelRef
+    digest: Digest
+
+
+class TrafficPlan(Value):
+    """Who serves whom, for one model: what the switch is asked to hold.
+
+    ``revision`` is given by the switch when it publishes (0 until then).
+    """
+
+    model: str
+    champion: TrafficVariant | None  # None: the baseline rule serves
+    candidate: TrafficVariant | None = None
+    previous: TrafficVariant | None = None
+    weight_bp: WeightBp = 0
+    mirror: bool = False
+    baseline: float | None = None  # constant answer of the declared baseline rule
+    release_id: str | None = None
+    step: str = ""
+    revision: int = 0
+
+
+class Serving(Value):
+    """What one serving process says it does: never what it was told."""
+
+    replica: str
+    model: str
+    revision: int
+    serving: dict[str, str]  # variant name -> digest it has loaded and verified
+    weight_bp: WeightBp
+    mirror: bool
+    killed_to: str | None = None
+    error: str | None = None
+
+
+class SignOff(Value):
+    """One person's decision on one request, with the signature that proves it."""
+
+    request_id: str
+    person: str
+    role: str
+    decision: Literal["approve", "refuse"]
+    comment: str = ""
+    key_id: str = ""
+    signed_text: str  # the exact RFC 8785 text that was signed
+    signature: str  # armoured SSH signature
+
+
+class ApprovalRequest(Value):
+    """What people are asked to sign: every digest that the decision stands on."""
+
+    request_id: str
+    nonce: str
+    release_id: str
+    gate: str  # name of the step that opens when granted
+    model: str
+    version: str
+    artefact_digest: Digest
+    evidence_digest: Digest
+    policy_digest: Digest
+    requester: str
+    trainer: str | None = None
+    roles: dict[str, int]  # role -> how many people
+    asked_at: datetime
+    expires_at: datetime
+
+
+class Entry(Value):
+    """One ledger record. ``seq`` and ``prev`` are given inside the write lock.
+
+    ``at`` is the world's time (what policies reckon in), ``recorded_at`` the wall clock.
+    ``move`` entries need the lease and the last move read; facts append freely.
+    """
+
+    seq: int = 0
+    kind: str  # see policies.lifecycle for the list
+    move: bool = False
+    release_id: str | None = None
+    model: str | None = None
+    actor: str
+    at: datetime
+    recorded_at: datetime | None = None
+    payload: dict[str, Any] = {}
+    prev: str = ""  # hash of the entry before
+    hash: str = ""  # hash of this entry
+
+
+class Lease(Value):
+    """The right to move a release: a higher epoch fences every lower one."""
+
+    release_id: str
+    epoch: int
+    holder: str
+    expires_at: datetime
+
+
+class Message(Value):
+    """One thing to tell people. ``thread`` groups the messages of one release."""
+
+    kind: Literal["stage", "approval", "hold", "page", "rollback", "complete", "incident"]
+    title: str
+    body: str
+    facts: tuple[tuple[str, str], ...] = ()
+    commands: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    thread: str = ""
+    severity: str | None = None
+
+
+Evidence.model_rebuild()

@@ -1,0 +1,59 @@
+"""What the release reads of the observations, as window summaries; rows only for samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from policies.vocabulary import Value, WindowPair
+
+
+class Coverage(Value):
+    """How complete the paired evidence is."""
+
+    served: int  # rows served in the period
+    both: int  # of those scored by both arms
+    mature: int  # of those whose label horizon has passed
+    labelled: int  # of the mature ones, with a label
+
+
+class SampleRow(Value):
+    inputs: dict[str, Any]
+    label: float | None
+    at: datetime
+
+
+class Telemetry(Protocol):
+    """``UnavailableError`` when the source does not answer: never an empty result instead."""
+
+    def paired_windows(
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> tuple[Sequence[WindowPair], Coverage]:
+        """Per local day and step: n, mean and M2 of the loss difference candidate - champion.
+
+        Only days whose last row's horizon has passed at ``now`` (whole days, both arms); rows
+        scored by both arms in the same release, with a label that arrived in time.
+        """
+
+    def live_windows(
+        self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
+    ) -> Sequence[WindowPair]:
+        """Per local day and step with weight > 0: counts of errors (or slow answers) per arm.
+
+        Candidate: rows it served. Champion: rows it scored, served or mirrored.
+        """
+
+    def exposure(self, release_id: str) -> int:
+        """How many rows the candidate has answered for users (served, not mirrored)."""
+
+    def sample(
+        self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
+    ) -> Sequence[SampleRow]:
+        """The newest served rows since ``since`` whose horizon has passed, with their labels."""

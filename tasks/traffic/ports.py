@@ -1,0 +1,57 @@
+"""What the release needs from the switch and from the processes that serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from policies.vocabulary import Serving, TrafficPlan, Value
+
+
+class Probe(Value):
+    """What one variant answered to sample rows on the real serving path."""
+
+    scores: tuple[float | None, ...]  # one a row; None where it failed
+    features: tuple[dict[str, Any], ...] | None  # what the model saw, where it can tell
+    latency_ms: tuple[float, ...]  # per call, warm, one row a call
+    errors: int
+    memory_mb: float | None
+    digest: str
+
+
+class Router(Protocol):
+    """The switch. ``apply`` returns the plan with its revision; belief comes from ``observe``."""
+
+    def apply(self, plan: TrafficPlan) -> TrafficPlan:
+        """Validate and publish atomically. Idempotent: the plan already published is kept.
+
+        ``RefusedError`` for a plan that is wrong, or while the model is killed.
+        """
+
+    def current(self, model: str) -> TrafficPlan | None:
+        """The published plan, ``None`` when there is none."""
+
+    def kill(self, model: str, to: str | None, reason: str, actor: str) -> TrafficPlan:
+        """Out of service now: ``to`` is previous, baseline or error (None: the policy's chain).
+
+        Outranks every revision until ``restore``. Never needs anything but the flag document.
+        """
+
+    def restore(self, model: str, actor: str) -> TrafficPlan: ...
+
+    def killed_to(self, model: str) -> str | None: ...
+
+
+class ServingPlane(Protocol):
+    """The processes that answer. ``UnavailableError`` when they do not."""
+
+    def observe(self, model: str) -> Sequence[Serving]:
+        """What every replica reports. An empty answer is ``UnavailableError``."""
+
+    def probe(
+        self, model: str, variant: str, rows: Sequence[dict[str, Any]], *, timed_calls: int = 0
+    ) -> Probe:
+        """Score rows with one variant without serving anybody and without logging.
+
+        ``timed_calls``: how many one-row calls to time after warming up.
+        """
