@@ -1,0 +1,1 @@
+"""The registry room: which versions exist, and what exactly their files are (a digest)."""
