@@ -216,6 +216,4 @@ class ReleasePolicy(Rule):
 
 
 def _traffic(word: str, stage: Stage, weight_bp: int) -> Step:
-    return Step(
-        name=f"{word} {weight_bp / 100:g} %", stage=stage, weight_bp=weight_bp, mirror=True
-    )
+    return Step(name=f"{word} {weight_bp / 100:g} %", stage=stage, weight_bp=weight_bp, mirror=True)

@@ -1,0 +1,156 @@
+"""What follows from the evidence at one step.
+
+The rules, in the order in which they are asked:
+
+1. Roll back first. A failed staging check, or harm proven beyond ``rollback_at`` within the
+   release's budget, ends it before any minimum sample, bake time or approval is looked at.
+   Harm of several guardrails is the weighted average of their e-values: an average of
+   e-processes is one, whatever their dependence (Vovk & Wang 2021), so the whole release
+   keeps one false-rollback rate.
+2. A comparison that is broken, or a source that is down, holds.
+3. PASS needs every guardrail shown to be not worse than its margin (an intersection-union
+   test needs no split of beta: Berger 1982), and at least one guardrail judged.
+4. Everything else holds: there is not enough evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from policies.schema import ReleasePolicy
+from policies.vocabulary import Decision, Evidence, Finding, Judged, Step, Verdict
+
+_WORST_FIRST = (
+    Finding.HARMFUL,
+    Finding.INVALID,
+    Finding.SOURCE_DOWN,
+    Finding.NOT_ENOUGH_EVIDENCE,
+    Finding.SAFE,
+)
+
+
+def judge(policy: ReleasePolicy, step: Step, evidence: Sequence[Evidence]) -> Verdict:
+    """Judge one look. No evidence at all is "not enough evidence", never a pass."""
+    total = harm_of_all(evidence)
+    threshold = -math.log(policy.budget.rollback_alpha)
+    judged = tuple(_judge_one(policy, item) for item in evidence)
+    if total is not None and total >= threshold:
+        worst = max(_sequential(evidence), key=lambda item: item.log_e_harm or -math.inf)
+        return Verdict(
+            decision=Decision.ROLL_BACK,
+            finding=Finding.HARMFUL,
+            reason=f"{worst.name} is worse than {worst.rollback_at:g} allows: "
+            f"{_effect(worst)}; harm e-value {_power(total)} of "
+            f"{1 / policy.budget.rollback_alpha:g} needed.",
+            judged=judged,
+            log_e_harm_total=total,
+        )
+    finding = worst_of(judged)
+    blocking = next((item for item in judged if item.finding is finding), None)
+    reason = blocking.reason if blocking else "Nothing has been measured yet."
+    decision = Decision.HOLD
+    if finding is Finding.HARMFUL:
+        decision = Decision.ROLL_BACK
+    elif finding is Finding.SAFE:
+        decision = Decision.PASS
+        reason = _all_safe(evidence)
+    return Verdict(
+        decision=decision, finding=finding, reason=reason, judged=judged, log_e_harm_total=total
+    )
+
+
+def harm_of_all(evidence: Sequence[Evidence]) -> float | None:
+    """Log of the weighted average of the harm e-values; ``None`` without sequential evidence.
+
+    Weight of guardrails that were not measured counts as an e-value of one: leaving one out
+    can never make a rollback more likely.
+    """
+    items = _sequential(evidence)
+    if not items:
+        return None
+    rest = max(0.0, 1.0 - sum(item.weight for item in items))
+    terms = [math.log(item.weight) + (item.log_e_harm or 0.0) for item in items if item.weight > 0]
+    if rest > 0:
+        terms.append(math.log(rest))
+    top = max(terms)
+    return top + math.log(sum(math.exp(term - top) for term in terms))
+
+
+def worst_of(judged: Sequence[Judged]) -> Finding:
+    """The worst finding; nothing judged is not enough evidence."""
+    found = {item.finding for item in judged}
+    return next((item for item in _WORST_FIRST if item in found), Finding.NOT_ENOUGH_EVIDENCE)
+
+
+def _judge_one(policy: ReleasePolicy, item: Evidence) -> Judged:
+    finding, reason = _check(item) if item.kind == "check" else _guardrail(policy, item)
+    return Judged(name=item.name, finding=finding, reason=reason)
+
+
+def _status(item: Evidence) -> tuple[Finding, str] | None:
+    told = {
+        "down": (Finding.SOURCE_DOWN, f"{item.name}: the source did not answer. {item.detail}"),
+        "invalid": (Finding.INVALID, f"{item.name}: the comparison is broken. {item.detail}"),
+        "scarce": (Finding.NOT_ENOUGH_EVIDENCE, f"{item.name}: too little to say. {item.detail}"),
+    }
+    found = told.get(item.status)
+    return None if found is None else (found[0], found[1].strip())
+
+
+def _check(item: Evidence) -> tuple[Finding, str]:
+    if (status := _status(item)) is not None:
+        return status
+    if item.effect is None or item.limit is None:
+        return Finding.INVALID, f"{item.name}: nothing to compare. {item.detail}".strip()
+    told = f"{item.effect:.4g} {item.unit} against at most {item.limit:g}".replace("  ", " ")
+    if item.effect > item.limit:
+        return Finding.HARMFUL, f"{item.name} failed: {told}. {item.detail}".strip()
+    return Finding.SAFE, f"{item.name} holds: {told}."
+
+
+def _guardrail(policy: ReleasePolicy, item: Evidence) -> tuple[Finding, str]:
+    if item.log_e_harm is not None and item.weight > 0:
+        alone = math.log(item.weight) + item.log_e_harm
+        if alone >= -math.log(policy.budget.rollback_alpha):
+            return Finding.HARMFUL, f"{item.name} is harmful: {_effect(item)}."
+    if (status := _status(item)) is not None:
+        return status
+    if item.log_e_safe is None or item.margin is None:
+        return (
+            Finding.INVALID,
+            f"{item.name}: no evidence value was computed. {item.detail}".strip(),
+        )
+    if item.log_e_safe >= -math.log(policy.budget.promote_beta):
+        return Finding.SAFE, f"{item.name} is not worse than {item.margin:g}: {_effect(item)}."
+    return (
+        Finding.NOT_ENOUGH_EVIDENCE,
+        f"{item.name}: not yet shown to be within {item.margin:g}: {_effect(item)}, "
+        f"e-value {_power(item.log_e_safe)} of {1 / policy.budget.promote_beta:g} needed.",
+    )
+
+
+def _sequential(evidence: Sequence[Evidence]) -> list[Evidence]:
+    return [item for item in evidence if item.kind == "sequential" and item.log_e_harm is not None]
+
+
+def _effect(item: Evidence) -> str:
+    if item.effect is None:
+        return "effect unknown"
+    text = f"effect {item.effect:+.4f}"
+    if item.lower is not None and item.upper is not None:
+        text += f" ({item.lower:+.4f} to {item.upper:+.4f})"
+    return f"{text}, {item.n} rows in {item.clusters} {item.unit or 'windows'}"
+
+
+def _power(log_value: float) -> str:
+    return f"{math.exp(log_value):.3g}" if log_value < 700 else f"10^{log_value / math.log(10):.0f}"
+
+
+def _all_safe(evidence: Sequence[Evidence]) -> str:
+    guardrails = [item for item in evidence if item.kind == "sequential"]
+    checks = len(evidence) - len(guardrails)
+    parts = [f"{item.name} {_effect(item)}" for item in guardrails]
+    if checks:
+        parts.append(f"{checks} checks hold")
+    return "Every guardrail is within its margin: " + "; ".join(parts) + "."
