@@ -1,0 +1,1 @@
+"""Puts the policies' questions, so that every decision is a node of the release's graph."""

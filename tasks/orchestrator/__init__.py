@@ -1,0 +1,1 @@
+"""Parks, wakes and finds runs, and tells the world's time."""
