@@ -1,0 +1,100 @@
+"""Reading and writing one release's entries through the port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from policies.errors import RefusedError
+from policies.lifecycle import Release, check_move, fold
+from policies.vocabulary import Entry, Lease
+from tasks.ledger.ports import Ledger
+
+RELEASE_ACTOR = "system:release"
+
+
+def recall(ledger: Ledger, release_id: str) -> Release:
+    """The release as its entries tell it."""
+    return fold(ledger.entries(release_id=release_id))
+
+
+def known(ledger: Ledger, release_id: str) -> Release:
+    """Like ``recall``; ``RefusedError`` when no such release was ever opened."""
+    state = recall(ledger, release_id)
+    if not state.release_id:
+        raise RefusedError(
+            f"There is no release {release_id} on the ledger.",
+            advice="`seatrial status` lists the releases.",
+        )
+    return state
+
+
+def live_releases(ledger: Ledger, model: str | None = None) -> tuple[Release, ...]:
+    """Every release opened and not closed, oldest first."""
+    opened = [e for e in ledger.entries(model=model) if e.kind == "opened" and e.release_id]
+    states = (recall(ledger, entry.release_id or "") for entry in opened)
+    return tuple(state for state in states if state.is_live)
+
+
+def record(
+    ledger: Ledger,
+    lease: Lease,
+    state: Release,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    at: datetime,
+    model: str = "",
+    actor: str = RELEASE_ACTOR,
+) -> Release:
+    """Append a move and return the state after it.
+
+    ``IllegalMoveError`` before anything is written when the lifecycle forbids it.
+    """
+    check_move(state, kind)
+    entry = Entry(
+        kind=kind,
+        move=True,
+        release_id=lease.release_id,
+        model=model or state.model,
+        actor=actor,
+        at=at,
+        payload=dict(payload),
+    )
+    ledger.move(entry, lease, after=state.last_move)
+    return recall(ledger, lease.release_id)
+
+
+def note(
+    ledger: Ledger,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    at: datetime,
+    actor: str,
+    release_id: str | None = None,
+    model: str | None = None,
+) -> Entry:
+    """Append a fact."""
+    return ledger.append(
+        Entry(
+            kind=kind,
+            release_id=release_id,
+            model=model,
+            actor=actor,
+            at=at,
+            payload=dict(payload),
+        )
+    )
+
+
+def quarantined(ledger: Ledger, digest: str) -> str | None:
+    """Why this artefact may not be released again; ``None`` when it may."""
+    why: str | None = None
+    for entry in ledger.entries():
+        if entry.kind == "quarantined" and entry.payload.get("digest") == digest:
+            why = str(entry.payload.get("reason", "rolled back"))
+        if entry.kind == "quarantine_lifted" and entry.payload.get("digest") == digest:
+            why = None
+    return why

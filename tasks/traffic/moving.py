@@ -1,0 +1,141 @@
+"""Moving traffic and believing only what the serving processes report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from policies.errors import UnavailableError
+from policies.lifecycle import Release
+from policies.vocabulary import FULL_WEIGHT_BP, Serving, Step, TrafficPlan, TrafficVariant, Value
+from tasks.traffic.ports import Router, ServingPlane
+
+
+class Moved(Value):
+    """The plan as published and what every replica reported once they all agreed."""
+
+    plan: TrafficPlan
+    observed: tuple[Serving, ...]
+    seconds: float
+
+
+def plan_for(state: Release, step: Step) -> TrafficPlan:
+    """Who serves whom at this step of the release."""
+    return TrafficPlan(
+        model=state.model,
+        champion=state.champion,
+        candidate=candidate_of(state),
+        previous=state.previous,
+        weight_bp=step.weight_bp,
+        mirror=step.mirror,
+        baseline=state.baseline,
+        release_id=state.release_id,
+        step=step.name,
+    )
+
+
+def plan_without_candidate(state: Release) -> TrafficPlan:
+    """Everything back to the champion."""
+    return TrafficPlan(
+        model=state.model,
+        champion=state.champion,
+        previous=state.previous,
+        baseline=state.baseline,
+    )
+
+
+def plan_promoted(state: Release) -> TrafficPlan:
+    """The candidate is the champion now, and what it replaced stays ready behind it."""
+    return TrafficPlan(
+        model=state.model,
+        champion=candidate_of(state),
+        previous=state.champion,
+        baseline=state.baseline,
+    )
+
+
+def candidate_of(state: Release) -> TrafficVariant | None:
+    if state.artefact is None:
+        return None
+    return TrafficVariant(ref=state.artefact.ref, digest=state.artefact.digest)
+
+
+def disagreement(plan: TrafficPlan, observed: Sequence[Serving]) -> str | None:
+    """Why the replicas do not serve this plan; ``None`` when every one of them does."""
+    wanted = {
+        name: variant.digest
+        for name, variant in (("champion", plan.champion), ("candidate", plan.candidate))
+        if variant is not None
+    }
+    for replica in observed:
+        if replica.error:
+            return f"{replica.replica}: {replica.error}"
+        if replica.revision != plan.revision:
+            return f"{replica.replica} serves revision {replica.revision}, not {plan.revision}"
+        for name, digest in wanted.items():
+            if replica.serving.get(name) != digest:
+                return f"{replica.replica} has not loaded the {name} ({digest[:19]}…)"
+        if replica.killed_to is not None:
+            return f"{replica.replica} is killed to {replica.killed_to}"
+    return None if observed else "no replica answered"
+
+
+def move_traffic(
+    router: Router,
+    serving: ServingPlane,
+    plan: TrafficPlan,
+    *,
+    timeout_seconds: float = 90.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Moved:
+    """Publish the plan and wait until every replica serves it.
+
+    ``UnavailableError`` when they do not agree in time: the plan stays published, nothing is
+    recorded as done, and the same call may be made again.
+    """
+    start = time.monotonic()
+    published = router.apply(plan)
+    why: str | None = "no replica answered"
+    while time.monotonic() - start < timeout_seconds:
+        try:
+            observed = tuple(serving.observe(plan.model))
+            why = disagreement(published, observed)
+        except UnavailableError as error:
+            why = error.message
+        if why is None:
+            seconds = time.monotonic() - start
+            return Moved(plan=published, observed=observed, seconds=seconds)
+        sleep(0.05)
+    raise UnavailableError(
+        f"The gateway does not serve revision {published.revision} of {plan.model}: {why}.",
+        advice="Look at the gateway's log (seatrial doctor names it).",
+    )
+
+
+def contain(
+    router: Router, serving: ServingPlane, state: Release, *, timeout_seconds: float = 30.0
+) -> Moved:
+    """Candidate out of traffic now. Needs the switch alone to act; the replicas to confirm.
+
+    While the model is killed nothing is applied: the kill already outranks every plan, and what
+    counts is that no replica gives the candidate any traffic.
+    """
+    start = time.monotonic()
+    plan = plan_without_candidate(state)
+    if router.killed_to(state.model) is None:
+        return move_traffic(router, serving, plan, timeout_seconds=timeout_seconds)
+    while time.monotonic() - start < timeout_seconds:
+        observed = tuple(serving.observe(state.model))
+        if observed and all(item.killed_to is not None for item in observed):
+            current = router.current(state.model) or plan
+            return Moved(plan=current, observed=observed, seconds=time.monotonic() - start)
+        time.sleep(0.05)
+    raise UnavailableError(
+        f"{state.model} is killed, but not every replica reports it.",
+        advice="Look at the gateway's log (seatrial doctor names it).",
+    )
+
+
+def share_of_candidate(plan: TrafficPlan | None) -> float:
+    """The candidate's share of traffic under a plan, 0 to 1."""
+    return 0.0 if plan is None or plan.candidate is None else plan.weight_bp / FULL_WEIGHT_BP
