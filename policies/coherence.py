@@ -1,0 +1,195 @@
+"""Rules between the fields of a policy, asked of a document that may still have other faults.
+
+The schema checks one value at a time; these rules compare values. Each yields the place and
+what to write instead. A value that is absent or of the wrong kind is left to the schema, so a
+rule here speaks only when it can read everything it compares. Times the world keeps
+(``zoneinfo``) are data, not a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from policies.vocabulary import FULL_WEIGHT_BP
+
+Where = tuple[str | int, ...]
+Found = Iterator[tuple[Where, str]]
+_STAGES = ("staging", "shadow", "canary", "full", "soak")
+_PAIRED = ("log_loss", "brier")
+_LIVE = ("error", "slow")
+
+
+def disagreements(document: Mapping[str, Any]) -> Found:
+    """Every place where two fields contradict each other."""
+    for rule in (
+        _weights_grow,
+        _stages_leave_time,
+        _last_proof_is_full,
+        _soak_sees_labels,
+        _guardrails_agree,
+        _harm_budget_is_spent,
+        _one_rule_a_gate,
+        _severities_are_ordered,
+        _fallback_ends,
+        _labels_can_be_judged,
+    ):
+        yield from rule(document)
+
+
+def _weights_grow(document: Mapping[str, Any]) -> Found:
+    before = _number(document, "canary", "weight_bp")
+    if before is not None and before >= FULL_WEIGHT_BP:
+        yield ("canary", "weight_bp"), "is all traffic. Write less than 10000: full comes later."
+    for index, step in enumerate(_items(document, "ramp")):
+        weight = _number(step, "weight_bp")
+        if weight is None:
+            continue
+        if before is not None and not before < weight < FULL_WEIGHT_BP:
+            yield (
+                ("ramp", index, "weight_bp"),
+                f"is {weight:g} after {before:g}. Canary and ramp weights must grow and stay "
+                "below 10000.",
+            )
+        before = weight
+
+
+def _stages_leave_time(document: Mapping[str, Any]) -> Found:
+    places: list[Where] = [(stage,) for stage in _STAGES]
+    places += [("ramp", index) for index in range(len(_items(document, "ramp")))]
+    for place in places:
+        least = _number(document, *place, "min_days")
+        deadline = _number(document, *place, "deadline_days")
+        if least is not None and deadline is not None and deadline <= least:
+            yield (
+                (*place, "deadline_days"),
+                f"is {deadline:g}, and min_days is {least:g}. Write more days than min_days, "
+                "else the stage can never pass.",
+            )
+
+
+def _last_proof_is_full(document: Mapping[str, Any]) -> Found:
+    factor = _number(document, "soak", "margin_factor")
+    if factor is not None and factor > 1:
+        yield (
+            ("soak", "margin_factor"),
+            f"is {factor:g}. Write 1: the last proof is given at the margin itself.",
+        )
+
+
+def _soak_sees_labels(document: Mapping[str, Any]) -> Found:
+    days = _number(document, "soak", "min_days")
+    horizon = _number(document, "labels", "horizon_hours")
+    if days is not None and horizon is not None and days * 24 < horizon:
+        yield (
+            ("soak", "min_days"),
+            f"is {days:g}, shorter than the label horizon of {horizon:g} hours. Write at least "
+            f"{horizon / 24:g}, else no answer of the soak is ever checked.",
+        )
+
+
+def _guardrails_agree(document: Mapping[str, Any]) -> Found:
+    guardrails = _items(document, "guardrails")
+    names = Counter(str(_at(rail, "name")) for rail in guardrails)
+    for index, rail in enumerate(guardrails):
+        place: Where = ("guardrails", index)
+        margin, rollback_at = _number(rail, "margin"), _number(rail, "rollback_at")
+        kind, metric = _at(rail, "kind"), _at(rail, "metric")
+        if names[str(_at(rail, "name"))] > 1:
+            yield (*place, "name"), "is used twice. Write names that differ."
+        if margin is not None and rollback_at is not None and rollback_at >= margin:
+            yield (
+                (*place, "rollback_at"),
+                f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the "
+                "margin, else one look could prove both harm and safety.",
+            )
+        if (metric == "slow") != (_at(rail, "slow_ms") is not None):
+            yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
+        if kind == "paired_mean" and metric in _LIVE or kind == "proportion" and metric in _PAIRED:
+            yield (
+                (*place, "kind"),
+                "does not fit the metric. log_loss and brier are paired_mean; error and slow "
+                "are proportion.",
+            )
+
+
+def _harm_budget_is_spent(document: Mapping[str, Any]) -> Found:
+    weights = [_number(rail, "weight") for rail in _items(document, "guardrails")]
+    known = [weight for weight in weights if weight is not None]
+    if weights and len(known) == len(weights) and not math.isclose(sum(known), 1, abs_tol=1e-9):
+        yield ("guardrails",), f"have weights that sum to {sum(known):g}. They must sum to 1."
+
+
+def _one_rule_a_gate(document: Mapping[str, Any]) -> Found:
+    seen: set[object] = set()
+    for index, rule in enumerate(_items(document, "approvals")):
+        gate = _at(rule, "gate")
+        if isinstance(gate, str) and gate in seen:
+            yield ("approvals", index, "gate"), f"asks for {gate} again. Write one rule a gate."
+        seen.add(gate if isinstance(gate, str) else None)
+
+
+def _severities_are_ordered(document: Mapping[str, Any]) -> Found:
+    sev1 = _number(document, "incident", "sev1_from_bp")
+    sev2 = _number(document, "incident", "sev2_from_bp")
+    if sev1 is not None and sev2 is not None and sev2 > sev1:
+        yield (
+            ("incident", "sev2_from_bp"),
+            f"is {sev2:g}, above sev1_from_bp ({sev1:g}). Write less: SEV-1 is the worst.",
+        )
+
+
+def _fallback_ends(document: Mapping[str, Any]) -> Found:
+    chain = _items(document, "fallback")
+    for index, link in enumerate(chain):
+        if link in chain[:index]:
+            yield ("fallback", index), f"names {link} again. Write each once."
+        if link == "error" and index != len(chain) - 1:
+            yield ("fallback", index), "is error before the end. Nothing can follow an error."
+
+
+def _labels_can_be_judged(document: Mapping[str, Any]) -> Found:
+    if _at(document, "labels", "independent_of_answer") is False:
+        yield (
+            ("labels", "independent_of_answer"),
+            "is false. Labels that depend on the answer served need a randomised comparison, "
+            "which this version cannot judge: write true only if it is true.",
+        )
+    zone = _at(document, "labels", "time_zone")
+    if isinstance(zone, str) and zone and not _is_zone(zone):
+        yield (
+            ("labels", "time_zone"),
+            f"is {zone!r}, which is no time zone. Write an IANA name such as Europe/Paris or UTC.",
+        )
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is a directory
+        return False
+    return True
+
+
+def _at(document: object, *where: str | int) -> Any:
+    for part in where:
+        if isinstance(document, Mapping):
+            document = document.get(part)
+        elif isinstance(document, list) and isinstance(part, int):
+            document = document[part]
+        else:
+            return None
+    return document
+
+
+def _number(document: object, *where: str | int) -> float | None:
+    value = _at(document, *where)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _items(document: Mapping[str, Any], name: str) -> list[Any]:
+    value = document.get(name)
+    return value if isinstance(value, list) else []
