@@ -1,0 +1,50 @@
+"""The traffic plane's nodes on the release graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from policies.lifecycle import Release
+from policies.vocabulary import Evidence, TrafficPlan
+from tasks.connections import current
+from tasks.node import node
+from tasks.traffic import moving
+from tasks.traffic.ports import Probe
+
+
+@node("move traffic", "traffic · {what}")
+def move_traffic(plan: TrafficPlan, what: str) -> moving.Moved:
+    """Publish the plan and wait until every replica serves it. ``what`` names it on the graph."""
+    world = current()
+    return moving.move_traffic(world.router, world.serving, plan)
+
+
+@node("contain", "contain · candidate out of traffic")
+def contain(state: Release) -> moving.Moved:
+    world = current()
+    return moving.contain(world.router, world.serving, state)
+
+
+@node("check serving", "do all replicas serve the plan?")
+def check_serving(plan: TrafficPlan) -> Evidence:
+    """A comparison with a candidate that is not really serving would be invalid."""
+    observed = current().serving.observe(plan.model)
+    why = moving.disagreement(plan, observed)
+    return Evidence(
+        name="serving as planned",
+        kind="check",
+        status="ok" if why is None else "invalid",
+        effect=0.0 if why is None else 1.0,
+        limit=0.0,
+        n=len(observed),
+        unit="replicas out of step",
+        detail=why or "",
+    )
+
+
+@node("probe", "score {what} with the {variant} on the serving path")
+def probe(
+    model: str, variant: str, rows: Sequence[dict[str, Any]], what: str, timed_calls: int = 0
+) -> Probe:
+    return current().serving.probe(model, variant, rows, timed_calls=timed_calls)
