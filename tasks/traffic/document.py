@@ -154,6 +154,7 @@ def _variants(flag: Mapping[str, Any]) -> list[str]:
     faults += [
         f"variant {name} is missing" for name in ("champion", "error") if name not in variants
     ]
+    faults += [f"variant {n} is not an object" for n, v in variants.items() if type(v) is not dict]
     if default not in variants:
         faults.append(f"defaultVariant {default} is not among the variants")
     for name in ("champion", "candidate", "previous"):
