@@ -1,0 +1,202 @@
+"""Proper scores of both models on the same labelled rows.
+
+Log loss and Brier score reward honest probabilities; the expected calibration error (ECE) says
+how far a stated probability lies from what then happens. Every effect is candidate minus
+champion: greater is worse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from policies.errors import EvidenceError
+from policies.schema import Scores
+from policies.vocabulary import Evidence
+
+# A certain and wrong answer costs -log(CLIP), about 13.8, instead of infinity.
+CLIP = 1e-6
+BINS = 10
+NO_VALUE = "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledScore:
+    """One row that both models scored and whose outcome (0 or 1) is known."""
+
+    champion: float
+    candidate: float
+    label: float
+    slices: Mapping[str, str] = field(default_factory=dict)  # declared column -> its value
+
+
+Rows = Sequence[LabelledScore]
+Measure = Callable[[Iterable[tuple[float, float]]], float]  # over pairs (score, label)
+
+
+def labelled_scores(
+    rules: Scores,
+    inputs: Sequence[Mapping[str, Any]],
+    labels: Sequence[float | None],
+    champion: Sequence[float | None],
+    candidate: Sequence[float | None],
+) -> tuple[LabelledScore, ...]:
+    """Pair what both models answered to the same rows with what happened.
+
+    Rows without a label or without an answer of both are left out; that the candidate
+    answers every row is a check of its own (``serving.error_check``).
+    """
+    if not len(inputs) == len(labels) == len(champion) == len(candidate):
+        raise EvidenceError(
+            "Rows, labels and scores differ in number.",
+            advice="Ask both models for the same sample and try again.",
+        )
+    return tuple(
+        LabelledScore(old, new, label, _slices(rules, row))
+        for row, label, old, new in zip(inputs, labels, champion, candidate, strict=True)
+        if label is not None and old is not None and new is not None
+    )
+
+
+def score_checks(rules: Scores, rows: Rows, *, min_rows: int = 1) -> list[Evidence]:
+    """Log loss, Brier score and calibration over all rows, then log loss by declared slice.
+
+    One check a slice column: its effect is that of its worst value. A value with fewer rows
+    than ``min_rows_per_slice`` is named in the detail and does not gate; a column of which
+    no value has enough rows is scarce. Fewer than ``min_rows`` rows: everything is scarce.
+    """
+    for row in rows:
+        _refuse_nonsense(row)
+    whole = [
+        ("log loss", log_loss, rules.log_loss_margin),
+        ("Brier score", brier, rules.brier_margin),
+        ("calibration error", calibration_error, rules.calibration_margin),
+    ]
+    checks = [_check(*each, rows, min_rows) for each in whole]
+    return checks + [_slice_check(rules, column, rows, min_rows) for column in rules.slices]
+
+
+def log_loss(pairs: Iterable[tuple[float, float]]) -> float:
+    """Mean of -log of the probability given to what happened, clipped at ``CLIP``."""
+    return _mean(-math.log(max(CLIP, score if label else 1 - score)) for score, label in pairs)
+
+
+def brier(pairs: Iterable[tuple[float, float]]) -> float:
+    return _mean((score - label) ** 2 for score, label in pairs)
+
+
+def calibration_error(pairs: Iterable[tuple[float, float]]) -> float:
+    """ECE over ten fixed bins of equal width; the last one includes 1.
+
+    Fixed bins do not depend on the order of rows with equal scores, and both models are
+    asked about the same stated probabilities.
+    """
+    bins: list[list[float]] = [[] for _ in range(BINS)]
+    for score, label in pairs:
+        bins[min(BINS - 1, int(score * BINS))].append(label - score)
+    total = sum(len(gaps) for gaps in bins)
+    return sum(abs(math.fsum(gaps)) for gaps in bins) / total
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return math.fsum(listed) / len(listed)
+
+
+def _slices(rules: Scores, row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        column: NO_VALUE if row.get(column) is None else str(row[column]) for column in rules.slices
+    }
+
+
+def _refuse_nonsense(row: LabelledScore) -> None:
+    for whose, score in (("champion", row.champion), ("candidate", row.candidate)):
+        if not 0.0 <= score <= 1.0:  # NaN compares false
+            raise EvidenceError(
+                f"A score of the {whose} is {score}, which is no probability.",
+                advice="Check what the model returns: the last column must be P(positive).",
+            )
+    if row.label not in (0, 1):
+        raise EvidenceError(
+            f"A label is {row.label}; only 0 and 1 are outcomes.",
+            advice="Check the outcomes that are posted for this model.",
+        )
+
+
+def _both(measure: Measure, rows: Rows) -> tuple[float, float]:
+    """The champion's and the candidate's score."""
+    return (
+        measure((row.champion, row.label) for row in rows),
+        measure((row.candidate, row.label) for row in rows),
+    )
+
+
+def _check(name: str, measure: Measure, limit: float, rows: Rows, min_rows: int) -> Evidence:
+    if len(rows) < max(1, min_rows):
+        return _scarce(name, limit, len(rows), f"{len(rows)} labelled rows of {min_rows} needed.")
+    old, new = _both(measure, rows)
+    return Evidence(
+        name=name,
+        kind="check",
+        effect=new - old,
+        limit=limit,
+        n=len(rows),
+        method="candidate minus champion on the same labelled rows",
+        detail=f"Candidate {new:.4f}, champion {old:.4f}.",
+    )
+
+
+def _scarce(name: str, limit: float, n: int, detail: str) -> Evidence:
+    return Evidence(name=name, kind="check", status="scarce", limit=limit, n=n, detail=detail)
+
+
+def _slice_check(rules: Scores, column: str, rows: Rows, min_rows: int) -> Evidence:
+    name, limit, least = f"log loss by {column}", rules.slice_log_loss_margin, _least(rules)
+    if len(rows) < max(1, min_rows):
+        return _scarce(name, limit, len(rows), f"{len(rows)} labelled rows of {min_rows} needed.")
+    groups = _groups(column, rows)
+    thin = sorted(value for value, group in groups.items() if len(group) < least)
+    effects = {value: _worse_by(groups[value]) for value in groups if value not in thin}
+    told = _told_thin(thin, least)
+    if not effects:
+        return _scarce(name, limit, len(rows), told)
+    worst = max(effects, key=lambda value: effects[value])
+    listed = ", ".join(
+        f"{value} {effects[value]:+.4f} (n {len(groups[value])})"
+        for value in sorted(effects, key=lambda value: -effects[value])
+    )
+    return Evidence(
+        name=name,
+        kind="check",
+        effect=effects[worst],
+        limit=limit,
+        n=len(rows),
+        method="worst slice; candidate minus champion on the same labelled rows",
+        detail=f"Worst first: {listed}. {told}".strip(),
+    )
+
+
+def _least(rules: Scores) -> int:
+    return max(1, rules.min_rows_per_slice)
+
+
+def _groups(column: str, rows: Rows) -> dict[str, list[LabelledScore]]:
+    groups: dict[str, list[LabelledScore]] = {}
+    for row in rows:
+        groups.setdefault(row.slices.get(column, NO_VALUE), []).append(row)
+    return groups
+
+
+def _worse_by(rows: Rows) -> float:
+    old, new = _both(log_loss, rows)
+    return new - old
+
+
+def _told_thin(thin: Sequence[str], least: int) -> str:
+    """Name the first few: a column with many values must not flood the record."""
+    if not thin:
+        return ""
+    more = f" and {len(thin) - 10} more" if len(thin) > 10 else ""
+    return f"Not judged, fewer than {least} rows: {', '.join(thin[:10])}{more}."
