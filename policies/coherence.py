@@ -19,8 +19,12 @@ from policies.vocabulary import FULL_WEIGHT_BP
 Where = tuple[str | int, ...]
 Found = Iterator[tuple[Where, str]]
 _STAGES = ("staging", "shadow", "canary", "full", "soak")
-_PAIRED = ("log_loss", "brier")
-_LIVE = ("error", "slow")
+_MISMATCHED = (
+    ("paired_mean", "error"),
+    ("paired_mean", "slow"),
+    ("proportion", "log_loss"),
+    ("proportion", "brier"),
+)
 
 
 def disagreements(document: Mapping[str, Any]) -> Found:
@@ -93,12 +97,13 @@ def _soak_sees_labels(document: Mapping[str, Any]) -> Found:
 
 def _guardrails_agree(document: Mapping[str, Any]) -> Found:
     guardrails = _items(document, "guardrails")
-    names = Counter(str(_at(rail, "name")) for rail in guardrails)
+    names = Counter(_at(rail, "name") for rail in guardrails if _is_text(_at(rail, "name")))
     for index, rail in enumerate(guardrails):
         place: Where = ("guardrails", index)
         margin, rollback_at = _number(rail, "margin"), _number(rail, "rollback_at")
         kind, metric = _at(rail, "kind"), _at(rail, "metric")
-        if names[str(_at(rail, "name"))] > 1:
+        name = _at(rail, "name")
+        if _is_text(name) and names[name] > 1:
             yield (*place, "name"), "is used twice. Write names that differ."
         if margin is not None and rollback_at is not None and rollback_at >= margin:
             yield (
@@ -108,7 +113,7 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             )
         if (metric == "slow") != (_at(rail, "slow_ms") is not None):
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
-        if kind == "paired_mean" and metric in _LIVE or kind == "proportion" and metric in _PAIRED:
+        if (kind, metric) in _MISMATCHED:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean; error and slow "
@@ -183,6 +188,10 @@ def _at(document: object, *where: str | int) -> Any:
         else:
             return None
     return document
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _number(document: object, *where: str | int) -> float | None:

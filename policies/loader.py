@@ -108,19 +108,8 @@ def for_model(model: str, catalog: Path | str = CATALOG) -> LoadedPolicy:
     The whole catalogue must be sound: a document that cannot be read might be the one that
     applies.
     """
-    found = [
-        loaded
-        for loaded in load_all(files(catalog))
-        if any(fnmatchcase(model, pattern) for pattern in loaded.policy.applies_to)
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = " and ".join(sorted(loaded.policy.policy for loaded in found))
-        raise PolicyError(
-            f"More than one policy applies to {model}: {names}.",
-            advice="Narrow applies_to in one of them: one model, one policy.",
-        )
+    if found := _applying(model, catalog):
+        return _only(found, model)
     raise PolicyError(
         f"No policy in {_shown(Path(catalog))} applies to {model}.",
         advice=f"Write a policy with 'extends: medium' and 'applies_to: [{model}]', "
@@ -135,8 +124,8 @@ def find(name: str, catalogs: Sequence[Path | str] = (CATALOG,)) -> LoadedPolicy
         if path.stem == name:
             return load(path)
     for catalog in catalogs:
-        if any(_applies(path, name) for path in files(catalog)):
-            return for_model(name, catalog)
+        if found := _applying(name, catalog):
+            return _only(found, name)
     names = sorted({path.stem for path in every})
     close = get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"Known policies: {', '.join(names)}."
@@ -145,8 +134,22 @@ def find(name: str, catalogs: Sequence[Path | str] = (CATALOG,)) -> LoadedPolicy
     )
 
 
-def _applies(path: Path, model: str) -> bool:
-    return any(fnmatchcase(model, pattern) for pattern in load(path).policy.applies_to)
+def _applying(model: str, catalog: Path | str) -> list[LoadedPolicy]:
+    return [
+        loaded
+        for loaded in load_all(files(catalog))
+        if any(fnmatchcase(model, pattern) for pattern in loaded.policy.applies_to)
+    ]
+
+
+def _only(found: list[LoadedPolicy], model: str) -> LoadedPolicy:
+    if len(found) == 1:
+        return found[0]
+    names = " and ".join(sorted(loaded.policy.policy for loaded in found))
+    raise PolicyError(
+        f"More than one policy applies to {model}: {names}.",
+        advice="Narrow applies_to in one of them: one model, one policy.",
+    )
 
 
 def _with_parents(path: Path, below: tuple[Path, ...]) -> _Document:
@@ -205,7 +208,7 @@ class _Yaml12(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.get_event().start_mark  # type: ignore[no-untyped-call]  # untyped upstream
             raise yaml.MarkedYAMLError(
                 problem="an alias stands here. Write the value out", problem_mark=mark
             )
@@ -238,9 +241,8 @@ def _read(path: Path) -> _Document:
             advice="Check the path, or name a policy of the catalogue.",
         ) from error
     except UnicodeDecodeError as error:
-        raise _error(
-            f"{shown} is not text", [f"{shown}:1: document: is not UTF-8 text."]
-        ) from error
+        fault = f"{shown}:1: document: is not UTF-8 text."
+        raise _error(f"{shown} is not text", [fault]) from error
     except yaml.MarkedYAMLError as error:
         raise _error(f"{shown} is not YAML", [_syntax(shown, error)]) from error
     except yaml.YAMLError as error:  # a control character: no mark
@@ -251,7 +253,7 @@ def _read(path: Path) -> _Document:
         fault = f"{shown}:1: document: {what}. Start with 'policy: {path.stem}'."
         raise _error(f"{shown} holds no policy", [fault])
     document = _Document({}, {(): (shown, 1)})
-    document.data = _value(node, (), document, shown)
+    document.data = _value(node, (), document, shown) or {}
     return document
 
 
@@ -312,7 +314,10 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if kind == "bool":
         return text.lower() == "true"
     if kind == "int":
-        return int(text, 0) if text.startswith(("0x", "0o")) else int(text)
+        whole = int(text, 0) if text.startswith(("0x", "0o")) else int(text)
+        if abs(whole) > 2**53:  # beyond it JSON readers disagree, and with them the digest
+            raise ValueError(f"is {text}. Write a smaller number.")
+        return whole
     if kind == "float":
         number = float(re.sub(r"\.(inf|nan)$", r"\1", text, flags=re.IGNORECASE))
         if not math.isfinite(number):

@@ -1,0 +1,221 @@
+"""A policy told in plain sentences, for people who will not read the YAML.
+
+Every field is mentioned: a rule that nobody can read out is a rule that nobody agreed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from policies.schema import (
+    ApprovalRule,
+    Guardrail,
+    ReleasePolicy,
+    StageRules,
+    StagingRules,
+    TrafficStep,
+)
+
+_METRICS = {
+    "log_loss": "log-loss",
+    "brier": "Brier score",
+    "error": "share of failed answers",
+    "slow": "share of slow answers",
+}
+_KINDS = {
+    "paired_mean": "Both models score the same requests and their differences are judged",
+    "proportion": "The rates of the two models on the same days are compared",
+}
+_FALLBACK = {
+    "previous": "the previous version",
+    "baseline": "the baseline rule",
+    "error": "an error to the caller",
+}
+
+
+def explain(policy: ReleasePolicy) -> str:
+    """The whole policy as grouped sentences, ready to print."""
+    return "\n\n".join(
+        "\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in sections(policy)
+    )
+
+
+def sections(policy: ReleasePolicy) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The same as titles with their sentences."""
+    return (
+        (f"The policy {policy.policy}", _who(policy)),
+        ("How quality is seen", _labels(policy)),
+        ("How often it may be wrong", _budget(policy)),
+        ("Staging", _staging(policy.staging)),
+        *((title, _stage(rules)) for title, rules in _stages(policy)),
+        *((f"Guardrail: {rail.name}", _guardrail(rail)) for rail in policy.guardrails),
+        ("Who signs", _approvals(policy.approvals)),
+        ("When something goes wrong", _trouble(policy)),
+        ("What must be on file", _documents(policy)),
+    )
+
+
+def _who(policy: ReleasePolicy) -> tuple[str, ...]:
+    models = _listed(policy.applies_to) if policy.applies_to else "models that ask for it by name"
+    base = f" It builds on {policy.extends}." if policy.extends else ""
+    return (
+        f"This is a {policy.tier} policy, owned by {policy.owner}.{base}",
+        f"Why this tier: {policy.why}",
+        f"It rules {models}.",
+        f"The models answer with a {policy.prediction}.",
+    )
+
+
+def _labels(policy: ReleasePolicy) -> tuple[str, ...]:
+    labels = policy.labels
+    independent = (
+        "What really happened does not depend on the answer served, so both models score "
+        "every request."
+        if labels.independent_of_answer
+        else "What really happened depends on the answer served, so users are split at random."
+    )
+    return (
+        independent,
+        f"Rows are grouped by {labels.cluster} ({labels.time_zone}): one {labels.cluster} counts "
+        "as one observation.",
+        f"A row counts once {_hours(labels.horizon_hours)} have passed.",
+        f"At least {_percent(labels.min_maturity)} of the rows then need a label, and at least "
+        f"{_percent(labels.min_mirror_coverage)} a score of both models; otherwise the "
+        "comparison is invalid.",
+    )
+
+
+def _budget(policy: ReleasePolicy) -> tuple[str, ...]:
+    budget = policy.budget
+    return (
+        f"A harmless candidate is rolled back with a chance of at most "
+        f"{_percent(budget.rollback_alpha)} over the whole release.",
+        f"A harmful candidate is promoted with a chance of at most "
+        f"{_percent(budget.promote_beta)}.",
+        f"Nothing is concluded about quality before {budget.min_clusters} groups are complete.",
+    )
+
+
+def _staging(rules: StagingRules) -> tuple[str, ...]:
+    scores, parity, serving = rules.scores, rules.parity, rules.serving
+    slices = f"by {_listed(scores.slices)}" if scores.slices else "none are named"
+    return (
+        "No user is served. The candidate is tried on recorded traffic.",
+        _pace(rules.min_days, rules.look_every_hours, rules.deadline_days),
+        f"The sample has {rules.sample_rows:,} rows, at least {rules.min_labelled_rows:,} of "
+        "them with a label.",
+        *(f"The data must meet: {_expectation(line.type, line.kwargs)}" for line in rules.contract),
+        f"Against the champion it may lose at most {scores.log_loss_margin:g} log-loss, "
+        f"{scores.brier_margin:g} Brier score and {scores.calibration_margin:g} calibration error.",
+        f"In a slice it may lose at most {scores.slice_log_loss_margin:g} log-loss. Slices: "
+        f"{slices}; judged from {scores.min_rows_per_slice:,} rows on.",
+        f"On the reference rows at most {_percent(parity.feature_share_moved)} of the features "
+        f"may differ between training and serving, and at most "
+        f"{_percent(parity.score_share_moved)} of the scores by more than "
+        f"{parity.score_tolerance:g}.",
+        f"An answer may take {serving.latency_ratio:g} times as long as the champion's (judged "
+        f"above {serving.latency_floor_ms:g} ms), in at most {serving.memory_mb:g} MB of memory.",
+    )
+
+
+def _stages(policy: ReleasePolicy) -> Iterable[tuple[str, StageRules]]:
+    yield "Shadow: every request is mirrored, no user is served", policy.shadow
+    yield f"Canary: {_weight(policy.canary)} of the users", policy.canary
+    for step in policy.ramp:
+        yield f"Ramp: {_weight(step)} of the users", step
+    yield "Full: every user", policy.full
+    yield "Soak: every user, watched until the labels are in", policy.soak
+
+
+def _stage(rules: StageRules) -> tuple[str, ...]:
+    margin = (
+        "The margins themselves must be proven here."
+        if rules.margin_factor == 1
+        else f"It is enough to prove {rules.margin_factor:g} times the margins here."
+    )
+    return (
+        _pace(rules.min_days, rules.look_every_hours, rules.deadline_days),
+        margin,
+        f"It passes with {rules.min_rows:,} rows or more.",
+    )
+
+
+def _guardrail(rail: Guardrail) -> tuple[str, ...]:
+    slow = f" An answer is slow after {rail.slow_ms:g} ms." if rail.slow_ms is not None else ""
+    return (
+        f"{rail.why} Watched: the {_METRICS[rail.metric]}.{slow}",
+        f"{_KINDS[rail.kind]}.",
+        f"To pass it must be proven that it is not worse by {rail.margin:g} or more.",
+        f"Proof that it is worse by more than {rail.rollback_at:g} rolls the release back.",
+        f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
+        f"information of {rail.information:,.10g} at the end.",
+    )
+
+
+def _approvals(rules: Sequence[ApprovalRule]) -> tuple[str, ...]:
+    if not rules:
+        return ("Nobody has to sign.",)
+    return tuple(
+        f"Before {rule.gate}: {_listed([_people(*role) for role in rule.roles.items()])}, by "
+        f"{rule.assurance}, within {_hours(rule.expires_hours)}."
+        for rule in rules
+    )
+
+
+def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
+    incident = policy.incident
+    late = "withdrawn" if policy.at_deadline == "withdraw" else "held for a person to decide"
+    return (
+        f"A stage that is not proven by its deadline is {late}.",
+        f"A kill falls back to {', then '.join(_FALLBACK[link] for link in policy.fallback)}.",
+        f"A pause longer than {policy.pause_alert_minutes} minutes alerts {incident.on_call}.",
+        f"Stopped with {_percent(incident.sev1_from_bp / 10_000)} of the users or more it is a "
+        f"SEV-1, from {_percent(incident.sev2_from_bp / 10_000)} a SEV-2, below that a SEV-3.",
+        f"The runbook is {incident.runbook}.",
+    )
+
+
+def _documents(policy: ReleasePolicy) -> tuple[str, ...]:
+    if not policy.required_documents:
+        return ("No document is required.",)
+    names = [document.replace("_", " ") for document in policy.required_documents]
+    return (f"Before the release may close: {_listed(names)}.",)
+
+
+def _pace(min_days: float, look_every_hours: float, deadline_days: float) -> str:
+    least = f"It lasts at least {_days(min_days)}" if min_days else "It may pass at once"
+    return (
+        f"{least}, is looked at every {_hours(look_every_hours)}, and must be proven within "
+        f"{_days(deadline_days)}."
+    )
+
+
+def _expectation(kind: str, kwargs: dict[str, object]) -> str:
+    details = ", ".join(f"{name} {value}" for name, value in sorted(kwargs.items()))
+    return f"{kind.replace('_', ' ')}{f' ({details})' if details else ''}."
+
+
+def _people(role: str, count: int) -> str:
+    return f"{count} × {role.replace('_', ' ')}"
+
+
+def _weight(step: TrafficStep) -> str:
+    return _percent(step.weight_bp / 10_000)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.10g} %"
+
+
+def _hours(hours: float) -> str:
+    return "1 hour" if hours == 1 else f"{hours:g} hours"
+
+
+def _days(days: float) -> str:
+    if 0 < days < 1:
+        return _hours(days * 24)
+    return "1 day" if days == 1 else f"{days:g} days"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
