@@ -1,0 +1,80 @@
+"""Windows as they are weighed: checked, one a day and step, in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import groupby, pairwise
+
+from policies.errors import EvidenceError
+from policies.schema import Guardrail
+from policies.vocabulary import Counts, Moments, WindowPair
+from tasks.evidence.summary import NO_COUNTS, NO_MOMENTS, merge_counts, merge_moments
+
+SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
+
+
+def is_rate(guardrail: Guardrail) -> bool:
+    return guardrail.kind == "proportion"
+
+
+def by_day(windows: Sequence[WindowPair]) -> Iterable[list[WindowPair]]:
+    return (list(day) for _, day in groupby(windows, key=lambda w: w.start))
+
+
+def sum_moments(parts: Iterable[Moments | None]) -> Moments:
+    total = NO_MOMENTS
+    for part in parts:
+        total = total if part is None else merge_moments(total, part)
+    return total
+
+
+def both(window: WindowPair) -> tuple[Counts, Counts]:
+    return window.champion or NO_COUNTS, window.candidate or NO_COUNTS
+
+
+def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
+    """Checked, in order of day and step, those of one day and step added together."""
+    for window in windows:
+        _check(guardrail, window)
+    ordered = sorted(windows, key=lambda w: (w.start, w.step, w.model_dump_json()))
+    groups = groupby(ordered, key=lambda w: (w.start, w.step))
+    added = tuple(_add(guardrail, list(group)) for _, group in groups)
+    for earlier, later in pairwise(added):
+        if timedelta(0) < later.start - earlier.start < SHORTEST_DAY:
+            raise EvidenceError(
+                f"{guardrail.name}: windows at {earlier.start} and {later.start} are not whole "
+                "days, and parts of a day are not independent.",
+                advice="Sum the rows of each local day and step into one window.",
+            )
+    return added
+
+
+def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
+    if len(group) == 1:
+        return group[0]
+    if not is_rate(guardrail):
+        return group[0].model_copy(update={"paired": sum_moments(w.paired for w in group)})
+    champion, candidate = NO_COUNTS, NO_COUNTS
+    for a, b in map(both, group):
+        champion, candidate = merge_counts(champion, a), merge_counts(candidate, b)
+    return group[0].model_copy(update={"champion": champion, "candidate": candidate})
+
+
+def _check(guardrail: Guardrail, window: WindowPair) -> None:
+    where = f"{guardrail.name}: window {window.start} {window.step!r}"
+    if window.start.tzinfo is None:
+        raise EvidenceError(f"{where} has a start without a time zone.")
+    if is_rate(guardrail):
+        if window.champion is None or window.candidate is None:
+            raise EvidenceError(f"{where} lacks the counts of an arm.")
+        for counts in (window.champion, window.candidate):
+            if not 0 <= counts.events <= counts.n:
+                raise EvidenceError(f"{where} has {counts.events} events in {counts.n} rows.")
+        return
+    if window.paired is None:
+        raise EvidenceError(f"{where} has no paired differences.")
+    part = window.paired
+    if part.n < 0 or not math.isfinite(part.mean) or not part.m2 >= 0 or math.isinf(part.m2):
+        raise EvidenceError(f"{where} has n={part.n}, mean={part.mean}, M2={part.m2}.")

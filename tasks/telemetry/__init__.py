@@ -1,0 +1,1 @@
+"""Reads observations where they lie, as window summaries; rows leave only as samples."""
