@@ -1,0 +1,1 @@
+"""The demo world: a year of real departures from New York, replayed for models of delay."""

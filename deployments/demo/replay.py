@@ -1,0 +1,224 @@
+"""Replays the year: each hour's departures ask for a prediction, and outcomes follow when known.
+
+The world stands still while an hour is sent, so a prediction carries the hour it was made in,
+and an outcome is posted at the first full hour at which it could have been known.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from deployments.demo.client import GatewayClient
+from deployments.demo.flights import TIME_ZONE, rows_of
+from deployments.demo.world_clock import WorldClock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HOUR = timedelta(hours=1)
+LONGEST_LABEL_LAG = timedelta(hours=48)  # the latest arrival of the year is known after 33
+POLL_SECONDS = 0.02
+DATA_ENDS = datetime(2014, 1, 1, tzinfo=ZoneInfo(TIME_ZONE)).astimezone(UTC)
+
+Barrier = Callable[[], datetime | None]
+
+
+@dataclass(frozen=True)
+class ReplayPlan:
+    """``share_of_flights`` leaves flights out by their id, so that every run keeps the same."""
+
+    model: str
+    gateway_url: str
+    clock_folder: Path
+    first_day: date = date(2013, 5, 1)
+    days: int = 245  # to the end of December
+    share_of_flights: float = 1.0
+    hold_seconds: float = 120.0  # longest wait for one look
+    patience_seconds: float = 60.0  # longest wait for an absent gateway
+
+    def begins(self) -> datetime:
+        return _midnight(self.first_day)
+
+    def ends(self) -> datetime:
+        return min(_midnight(self.first_day + timedelta(days=self.days)), DATA_ENDS)
+
+
+@dataclass(frozen=True)
+class Progress:
+    day: str = ""
+    share_of_flights: float = 1.0
+    rows: int = 0
+    outcomes: int = 0
+    fallbacks: int = 0  # answered by another variant than the one meant
+    unanswered: int = 0
+    retries: int = 0
+    held_seconds: float = 0.0
+    missed_looks: int = 0  # looks that did not come within ``hold_seconds``
+    days_per_second: float = 0.0
+    finished: bool = False
+
+
+@dataclass
+class Replay:
+    """One model's world. ``barrier`` names the next due look: the clock waits for it there."""
+
+    plan: ReplayPlan
+    flights: pd.DataFrame
+    barrier: Barrier
+    stop: Event
+    report: Callable[[Progress], None] = lambda progress: None
+    progress: Progress = field(init=False, default=Progress())
+    _known: list[tuple[datetime, str, float]] = field(init=False, default_factory=list)
+    _missed: datetime | None = field(init=False, default=None)
+
+    def run(self) -> Progress:
+        """Until the end, or until stopped. Started again, it goes on where its clock stands."""
+        self.progress = Progress(share_of_flights=self.plan.share_of_flights)
+        self._clock = WorldClock(self.plan.clock_folder / f"{self.plan.model}.json")
+        self._now = self._clock.read() or self.plan.begins()
+        self._clock.tick(self._now)
+        self._gateway = GatewayClient(self.plan.gateway_url, self.stop, self.plan.patience_seconds)
+        try:
+            self._run_hours()
+        finally:
+            self._gateway.close()
+            self._tell(retries=self._gateway.retries)
+        return self.progress
+
+    def _run_hours(self) -> None:
+        self._recall_outcomes()
+        self._advance_to(_full_hour(self._now))
+        for hour, flights in _by_hour(self._kept(), self._now, self.plan.ends()):
+            if self.stop.is_set():
+                return
+            started = time.monotonic()
+            self._send(flights)
+            self._post_outcomes()
+            self._clock.measure(HOUR, time.monotonic() - started)
+            self._advance_to(hour + HOUR)
+            self._tell_of_day()
+        self._tell(finished=not self.stop.is_set())
+
+    def _send(self, flights: pd.DataFrame) -> None:
+        if flights.empty:
+            return
+        rows = [
+            {"id": row_id, "unit": unit, "inputs": inputs}
+            for row_id, unit, inputs in zip(
+                flights["id"], flights["unit"], rows_of(flights), strict=True
+            )
+        ]
+        answers = self._gateway.predict(self.plan.model, rows)
+        answered = [answer for answer in answers if answer.get("score") is not None]
+        self._expect_outcomes(flights)
+        self._count(
+            rows=len(rows),
+            unanswered=len(rows) - len(answered),
+            fallbacks=sum(1 for answer in answered if answer.get("reason")),
+        )
+
+    def _expect_outcomes(self, flights: pd.DataFrame) -> None:
+        arrived = flights[flights["label"].notna()]
+        for known_at, row_id, label in zip(
+            arrived["label_known_at"], arrived["id"], arrived["label"], strict=True
+        ):
+            heapq.heappush(self._known, (known_at.to_pydatetime(), row_id, float(label)))
+
+    def _post_outcomes(self) -> None:
+        """Only what is known now: an outcome never comes before its flight has landed."""
+        due: list[dict[str, Any]] = []
+        while self._known and self._known[0][0] <= self._now:
+            _, row_id, label = heapq.heappop(self._known)
+            due.append({"id": row_id, "label": label})
+        if due:
+            self._count(outcomes=self._gateway.outcomes(self.plan.model, due))
+
+    def _recall_outcomes(self) -> None:
+        """After a restart: flights already sent whose outcome was still to come."""
+        flights = self._kept()
+        sent = flights["scheduled"].between(
+            max(self._now - LONGEST_LABEL_LAG, self.plan.begins()), self._now, inclusive="left"
+        )
+        self._expect_outcomes(flights[sent & (flights["label_known_at"] > self._now)])
+
+    def _advance_to(self, moment: datetime) -> None:
+        """Tick on, but wait at every look that falls due before or at ``moment``."""
+        while not self.stop.is_set():
+            due = self.barrier()
+            if due is None or due > moment or due == self._missed:
+                return self._tick(moment)
+            if due > self._now:
+                self._tick(due)
+            self._hold(due)
+        return None
+
+    def _hold(self, due: datetime) -> None:
+        started = time.monotonic()
+        while self.barrier() == due and not self.stop.is_set():
+            if time.monotonic() - started > self.plan.hold_seconds:
+                self._missed = due
+                self._count(missed_looks=1)
+                break
+            self.stop.wait(POLL_SECONDS)
+        self._count(held_seconds=time.monotonic() - started)
+
+    def _tick(self, moment: datetime) -> None:
+        self._now = moment
+        self._clock.tick(moment)
+
+    def _kept(self) -> pd.DataFrame:
+        share = self.plan.share_of_flights
+        if share >= 1.0:
+            return self.flights
+        kept = [zlib.crc32(row_id.encode()) < share * 2**32 for row_id in self.flights["id"]]
+        return self.flights[kept]
+
+    def _count(self, **more: float) -> None:
+        now = {name: getattr(self.progress, name) + value for name, value in more.items()}
+        self.progress = replace(self.progress, **now)  # type: ignore[arg-type]
+
+    def _tell_of_day(self) -> None:
+        local = self._now.astimezone(ZoneInfo(TIME_ZONE))
+        if local.hour == 0:
+            self._tell(retries=self._gateway.retries)
+
+    def _tell(self, **news: Any) -> None:
+        self.progress = replace(
+            self.progress,
+            day=self._now.astimezone(ZoneInfo(TIME_ZONE)).date().isoformat(),
+            days_per_second=self._clock.rate / 86_400.0,
+            **news,
+        )
+        self.report(self.progress)
+
+
+def _by_hour(
+    flights: pd.DataFrame, first: datetime, end: datetime
+) -> Iterator[tuple[datetime, pd.DataFrame]]:
+    """Every full hour in UTC, busy or not: days of 23 and 25 local hours need no care."""
+    scheduled = flights["scheduled"]
+    hour = first
+    while hour < end:
+        low, high = scheduled.searchsorted(hour), scheduled.searchsorted(hour + HOUR)
+        yield hour, flights.iloc[low:high]
+        hour += HOUR
+
+
+def _full_hour(moment: datetime) -> datetime:
+    """The flights of a begun hour were sent when it began."""
+    floor = moment.replace(minute=0, second=0, microsecond=0)
+    return floor if floor == moment else floor + HOUR
+
+
+def _midnight(day: date) -> datetime:
+    local = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(TIME_ZONE))
+    return local.astimezone(UTC)
