@@ -1,0 +1,80 @@
+# Everything a person or a build server runs. Each target makes .venv itself when it is missing
+# or when requirements.lock or pyproject.toml have changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Prefect, MLflow, Great Expectations and Evidently report usage unless told not to.
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
+PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
+	"$$each" -c '$(FITS)' 2>/dev/null && echo "$$each" && break; done)
+
+.PHONY: help demo power test test-unit test-slow lint format types imports policies check lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+demo: $(INSTALLED) ## release a better model and stop a broken one, on real flights
+	$(BIN)/seatrial demo
+
+power: $(INSTALLED) ## print how often the demo's policy decides rightly
+	$(BIN)/python -m deployments.demo.power
+
+test: test-unit ## every test that needs no browser, the fast ones first
+	$(BIN)/python -m pytest tests --ignore=tests/unit --ignore=tests/browser -m "not slow"
+
+test-unit: $(INSTALLED) ## the pure tests: seconds
+	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+test-slow: $(INSTALLED) ## seeded simulations of the error rates: minutes
+	$(BIN)/python -m pytest tests --ignore=tests/browser -m slow
+
+lint: $(INSTALLED) ## ruff: faults and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## ruff: mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED) ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(INSTALLED) ## who may import whom
+	$(BIN)/lint-imports
+
+policies: $(INSTALLED) ## every policy of the catalogue
+	$(BIN)/seatrial policy check
+
+check: lint types imports policies test ## everything a build server runs
+
+lock: $(INSTALLED) ## compile requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
+		--generate-hashes -o requirements.lock
+
+clean: ## remove .venv and caches; a running stack is stopped by `seatrial down`
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv comes first, checked against its hashes in the lock; it installs the rest the same way.
+$(INSTALLED): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Seatrial needs Python 3.11 or 3.12, and found neither as python3."; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..."; exit 1; fi
+	@$(PYTHON) -c '$(FITS)' || { echo "$(PYTHON) is not Python 3.11 or 3.12."; exit 1; }
+	$(PYTHON) -m venv .venv
+	@awk '/^uv==/ {own = 1; print; next} /^[^ ]/ {own = 0} own && !/^ *#/' requirements.lock \
+		> .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
