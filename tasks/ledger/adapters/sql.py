@@ -1,6 +1,6 @@
 """The ledger in a SQL database: one SQLite file that any number of processes may write.
 
-SQLAlchemy takes half a second to import, so it is imported at the first call: building a
+SQLAlchemy takes 0.15 to 0.5 s to import, so it is imported at the first call: building a
 ``SqlLedger`` costs nothing, and a kill moves the traffic before it pays for the record.
 """
 
