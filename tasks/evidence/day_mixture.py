@@ -12,6 +12,8 @@ mixture::
     T = sum w (d - bound),  Q = sum w (d - bound)^2,  a = rho^2 T^2 / Q / (1 + W rho^2)
 
 with n days, weights w that sum to W, and F_n the t distribution with n degrees of freedom.
+rho is planned in the metric's unit and put into standard deviations with the spread of the
+days so far; the answer hardly depends on it (tests/statistical bounds the error rates).
 
 Neighbouring days resemble each other (weather lasts), so a day counts for less than one:
 the likelihood is raised to the power 1 / thinning. ``LEAST_THINNING`` holds from the start,
@@ -31,6 +33,7 @@ SCALES = (1.0, 0.05, 0.0025)
 # Means of three neighbouring days vary 1.5 to 2 times as much as independent days would
 # (flight delays, nine months): see tests/statistical for what this buys and costs.
 LEAST_THINNING = 1.5
+FEWEST_PLANNED, MOST_PLANNED = 14.0, 365.0  # days a release may be planned to take
 LOG_ZERO = -700.0  # a probability too small for float64
 
 
@@ -67,17 +70,21 @@ def summarise_days(means: Sequence[float], rows: Sequence[float], trusted_from: 
     return Days(n=len(means), weight=total, mean=mean, m2=m2, thinning=thinning)
 
 
-def log_e_above(days: Days, bound: float, planned_days: float, error_rate: float) -> float:
-    """Log e-value against "the effect is at most ``bound``"; zero when there are no days."""
+def log_e_above(days: Days, bound: float, information: float, error_rate: float) -> float:
+    """Log e-value against "the effect is at most ``bound``"; zero when there are no days.
+
+    ``information``: expected 1 / variance of the final effect, fixed before the release.
+    """
     if days.n == 0:
         return 0.0
-    terms = [_log_e(days, bound, _rho2(planned_days * s, error_rate)) for s in SCALES]
+    planned = _planned_days(days, information)
+    terms = [_log_e(days, bound, _rho2(planned * scale, error_rate)) for scale in SCALES]
     return log_mean_exp(terms)
 
 
-def log_e_below(days: Days, bound: float, planned_days: float, error_rate: float) -> float:
+def log_e_below(days: Days, bound: float, information: float, error_rate: float) -> float:
     """Log e-value against "the effect is at least ``bound``"."""
-    return log_e_above(days.mirrored(), -bound, planned_days, error_rate)
+    return log_e_above(days.mirrored(), -bound, information, error_rate)
 
 
 def log_mean_exp(terms: Sequence[float]) -> float:
@@ -97,6 +104,16 @@ def _log_e(days: Days, bound: float, rho2: float) -> float:
     tail = float(stdtr(n, odds))
     log_tail = math.log(tail) if tail > 0 else LOG_ZERO
     return math.log(2.0) + log_tail - 0.5 * math.log(spread) - 0.5 * n * math.log1p(-a)
+
+
+def _planned_days(days: Days, information: float) -> float:
+    """Days that would carry the information planned, at the spread between days seen so far.
+
+    The prior lives in day-to-day standard deviations, the plan in the metric's unit. The
+    limits keep a plan that was wrong by any factor harmless.
+    """
+    spread = days.m2 / days.weight * days.n / (days.n - 1) if days.n > 1 else 0.0
+    return min(max(information * spread, FEWEST_PLANNED), MOST_PLANNED)
 
 
 def _rho2(sharp_at: float, error_rate: float) -> float:

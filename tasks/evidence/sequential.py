@@ -15,9 +15,8 @@ settled before that day, and the factors multiply, so the whole stays an e-proce
 Before ``min_clusters`` days harm is reported as it stands (both cores hold from the first
 days), but safe is withheld: a few calm days cannot speak for the week.
 
-The unit of ``Guardrail.information`` is the day: effects are reckoned in day-to-day standard
-deviations, so 1 / variance of the final estimate is the number of days planned. It sets the
-scales at which the mixture is sharp, never the answer's validity.
+``Guardrail.information`` is fixed before the release and sets where the mixture is sharp. A
+wrong figure costs power, never validity.
 """
 
 from __future__ import annotations
