@@ -184,7 +184,7 @@ class Replay:
 
     def _count(self, **more: float) -> None:
         now = {name: getattr(self.progress, name) + value for name, value in more.items()}
-        self.progress = replace(self.progress, **now)  # type: ignore[arg-type]
+        self.progress = replace(self.progress, **now)
 
     def _tell_of_day(self) -> None:
         local = self._now.astimezone(ZoneInfo(TIME_ZONE))
