@@ -7,12 +7,38 @@ Slack's Block Kit.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from policies.lifecycle import Release
-from policies.severity import Severity
 from policies.vocabulary import ApprovalRequest, Message, Outcome, Step
 
 Facts = tuple[tuple[str, str], ...]
+
+
+class Wakes(Protocol):
+    """What a page has to know of an incident."""
+
+    @property
+    def incident_id(self) -> str: ...
+    @property
+    def release_id(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def severity_reason(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def on_call(self) -> str: ...
+    @property
+    def runbook(self) -> str: ...
+    @property
+    def seconds_to_zero_traffic(self) -> float | None: ...
+
 
 _ENDED = {
     Outcome.RELEASED: "is the champion now",
@@ -82,25 +108,22 @@ def source_down(model: str, release_id: str, reason: str) -> Message:
     )
 
 
-def page(state: Release, severity: Severity, *, incident_id: str = "") -> Message:
+def page(incident: Wakes) -> Message:
     """Wake somebody: one message with what, how bad, and the command to run."""
-    rules = state.policy.incident
-    what = state.containment.reason if state.containment else "A release needs a person."
-    facts = (("Incident", incident_id),) if incident_id else ()
     return Message(
         kind="page",
-        title=f"{severity.level} {_who(state)}: stopped at {_place(state)}",
-        body=f"{what} {severity.reason}",
+        title=f"{incident.severity} {incident.title}",
+        body=f"{incident.reason} {incident.severity_reason}",
         facts=(
-            *facts,
-            ("Release", state.release_id),
-            ("Time to zero traffic", _seconds(state.seconds_to_zero_traffic)),
-            ("On call", rules.on_call),
-            ("Runbook", rules.runbook),
+            ("Incident", incident.incident_id),
+            ("Release", incident.release_id),
+            ("Time to zero traffic", _seconds(incident.seconds_to_zero_traffic)),
+            ("On call", incident.on_call),
+            ("Runbook", incident.runbook),
         ),
-        commands=(f"seatrial why {state.release_id}", f"seatrial kill {state.model}"),
-        thread=state.release_id,
-        severity=severity.level,
+        commands=(f"seatrial why {incident.release_id}", f"seatrial kill {incident.model}"),
+        thread=incident.release_id,
+        severity=incident.severity,
     )
 
 
