@@ -4,7 +4,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.DELETE_ON_ERROR:
 
 # Prefect, MLflow, Great Expectations and Evidently report usage unless told not to.
 export DO_NOT_TRACK := true

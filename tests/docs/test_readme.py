@@ -1,0 +1,76 @@
+"""What the documents tell people to type exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.main import get_command
+
+ROOT = Path(__file__).parents[2]
+FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/concepts.md")]
+PAGES = [*FRONT, *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+def typed(page: Path, program: str) -> set[tuple[str, ...]]:
+    """Every use of a program in the code of a page, as the words after it."""
+    code = "\n".join(CODE.findall(page.read_text()))
+    lines = re.findall(rf"(?:^|[`\n])\s*{program} ([^`\n#]+)", code)
+    return {tuple(line.split()) for line in lines}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_exists(page: Path) -> None:
+    """A reader can type each `make` line as it stands."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {words[0] for words in typed(page, "make")} <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_seatrial_command_exists(page: Path) -> None:
+    """A reader can type each `seatrial` line as it stands."""
+    from deployments.cli.main import app
+
+    unknown = {words for words in typed(page, "seatrial") if not knows(app, words)}
+    assert unknown == set()
+
+
+def knows(app: Typer, words: tuple[str, ...]) -> bool:
+    """Whether the words before the first argument name a command, and its options exist."""
+    command = get_command(app)
+    for word in words:
+        deeper = getattr(command, "commands", {}).get(word)
+        if deeper is None:
+            break
+        command = deeper
+    options = {option for param in command.params for option in param.opts}
+    is_group = bool(getattr(command, "commands", {}))
+    return not is_group and {word for word in words if word.startswith("--")} <= options
+
+
+def test_the_readme_shows_commands_at_all() -> None:
+    """The reading above is not silently empty."""
+    readme = ROOT / "README.md"
+    assert ("demo",) in typed(readme, "make")
+    assert ("up",) in typed(readme, "seatrial")
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=lambda p: p.name
+)
+def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
+    """No page points at a file that is not there."""
+    links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_runbook_of_every_tier_exists() -> None:
+    """The page that an on-call engineer is sent to can be opened."""
+    from policies import loader
+
+    for loaded in loader.load_all(loader.files()):
+        assert (ROOT / loaded.policy.incident.runbook).is_file(), loaded.policy.policy
