@@ -22,6 +22,10 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def plain(self) -> dict[str, Any]:
+        """As JSON types: what a ledger entry carries."""
+        return self.model_dump(mode="json")
+
 
 class Stage(StrEnum):
     STAGING = "staging"

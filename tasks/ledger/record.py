@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.errors import RefusedError
 from policies.lifecycle import Release, check_move, fold
-from policies.vocabulary import Entry, Lease
+from policies.vocabulary import Entry, Lease, Value
 from tasks.ledger.ports import Ledger
 
 RELEASE_ACTOR = "system:release"
@@ -98,3 +98,24 @@ def quarantined(ledger: Ledger, digest: str) -> str | None:
         if entry.kind == "quarantine_lifted" and entry.payload.get("digest") == digest:
             why = None
     return why
+
+
+class Expected(Value):
+    """What the ledger says a model serves; ``None``: a baseline rule."""
+
+    model: str
+    digest: str | None
+
+
+def champions(ledger: Ledger) -> tuple[Expected, ...]:
+    """The digest each model should serve: what was adopted or promoted last."""
+    last: dict[str, str | None] = {}
+    for entry in ledger.entries():
+        if entry.model is None:
+            continue
+        if entry.kind == "adopted":
+            last[entry.model] = entry.payload.get("digest")
+        elif entry.kind == "promoted":
+            champion = entry.payload["plan"].get("champion") or {}
+            last[entry.model] = champion.get("digest")
+    return tuple(Expected(model=model, digest=digest) for model, digest in sorted(last.items()))

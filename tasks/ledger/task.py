@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from policies.errors import StaleMoveError
+from policies.errors import RefusedError, StaleMoveError
 from policies.lifecycle import Release
-from policies.vocabulary import Lease
+from policies.loader import LoadedPolicy
+from policies.vocabulary import Artefact, Entry, Lease
+from policies.watching import Act, Seen, watch_act
 from tasks.connections import current
-from tasks.ledger.record import note, recall, record
+from tasks.ledger.record import (
+    Expected,
+    champions,
+    live_releases,
+    note,
+    quarantined,
+    recall,
+    record,
+)
+from tasks.node import node
 
 LEASE = timedelta(minutes=10)
 
@@ -52,6 +63,9 @@ class Log:
             model=self.model,
         )
 
+    def entries(self) -> Sequence[Entry]:
+        return current().ledger.entries(release_id=self.release_id)
+
     def is_mine(self) -> bool:
         """Whether no other run has taken the release over."""
         lease = current().ledger.lease_of(self.release_id)
@@ -72,3 +86,120 @@ def take(release_id: str, model: str, holder: str) -> Log:
     """Take the lease of a release (or take it over: the run before is fenced off)."""
     lease = current().ledger.take_lease(release_id, holder, datetime.now(UTC), LEASE)
     return Log(lease=lease, model=model)
+
+
+@node("open release", "open the release of {artefact.ref}")
+def open_release(
+    log: Log,
+    artefact: Artefact,
+    requester: str,
+    ruling: LoadedPolicy,
+    run_id: str,
+    versions: Mapping[str, str],
+) -> Release:
+    """Record what is on trial, what serves today, and the policy that rules to the end.
+
+    Refused: a model that nothing serves yet, a candidate equal to the champion, a quarantined
+    artefact; and, by the ledger itself, a second live release of the model.
+    """
+    world = current()
+    serving = world.router.current(log.model)
+    if serving is None or (serving.champion is None and serving.baseline is None):
+        raise RefusedError(
+            f"Nothing serves {log.model} yet, so there is nothing to compare with.",
+            advice=f"Run `seatrial adopt {log.model} VERSION` (or --rule) first.",
+        )
+    if serving.champion is not None and serving.champion.digest == artefact.digest:
+        raise RefusedError(
+            f"{artefact.ref} has the same files as the champion ({serving.champion.ref}).",
+            advice="Register the version you mean to release.",
+        )
+    if (why := quarantined(world.ledger, artefact.digest)) is not None:
+        raise RefusedError(
+            f"{artefact.ref} is quarantined: {why}",
+            advice="A person must look into it and lift the quarantine on the record.",
+        )
+    opened = {
+        "model": log.model,
+        "version": artefact.ref.version,
+        "requester": requester,
+        "artefact": artefact.plain(),
+        "champion": serving.champion.plain() if serving.champion else None,
+        "previous": serving.previous.plain() if serving.previous else None,
+        "baseline": serving.baseline,
+        "policy": ruling.policy.policy,
+        "policy_digest": ruling.digest,
+        "policy_document": ruling.policy.model_dump(mode="json"),
+        "versions": dict(versions),
+        "run_id": run_id,
+    }
+    return log.move(log.state(), "opened", opened)
+
+
+@node("decide", "{stage} · look {look} · {verdict}")
+def decide(
+    log: Log, state: Release, stage: str, look: int, verdict: str, found: Mapping[str, Any]
+) -> Release:
+    """Record the look; its verdict is in the node's name."""
+    return log.move(state, "looked", found)
+
+
+@node("quarantine", "quarantine the artefact")
+def quarantine(state: Release, reason: str) -> None:
+    """No automation may release this artefact again. Recorded once a release."""
+    world = current()
+    if state.artefact is None:
+        return
+    known = world.ledger.entries(release_id=state.release_id)
+    if any(entry.kind == "quarantined" for entry in known):
+        return
+    note(
+        world.ledger,
+        "quarantined",
+        {"digest": state.artefact.digest, "ref": str(state.artefact.ref), "reason": reason},
+        at=world.clock.now(state.model),
+        actor="system:release",
+        release_id=state.release_id,
+        model=state.model,
+    )
+
+
+@node("live releases", "which releases are live?")
+def live() -> list[Release]:
+    return list(live_releases(current().ledger))
+
+
+@node("attend", "what does {release.release_id} need?")
+def attend(release: Release, seen: Seen) -> Act:
+    """What the watcher does about one release; everything but leaving it is on the ledger."""
+    world = current()
+    now = world.clock.now(release.model)
+    lease = world.ledger.lease_of(release.release_id)
+    act = watch_act(release, seen, lease, now=now, wall=datetime.now(UTC))
+    if act == "leave":
+        return act
+    payload = {"act": act, "run_id": release.run_id, "run_state": seen.state}
+    where = {"release_id": release.release_id, "model": release.model}
+    note(world.ledger, "watched", payload, at=now, actor="system:watch", **where)
+    if act == "abort" and release.stop is None:
+        why = {"reason": "the run was cancelled in Prefect"}
+        note(world.ledger, "abort_asked", why, at=now, actor="system:watch", **where)
+    return act
+
+
+@node("expected", "what should every model serve?")
+def serving_expected() -> list[Expected]:
+    return list(champions(current().ledger))
+
+
+@node("report deviation", "report a deviation of {expected.model}")
+def report_deviation(expected: Expected, why: str) -> bool:
+    """Record it; ``False`` when the last entry of the model already says the same."""
+    world = current()
+    entries = world.ledger.entries(model=expected.model)
+    if entries and entries[-1].kind == "alert" and entries[-1].payload.get("why") == why:
+        return False
+    now = world.clock.now(expected.model)
+    payload = {"why": why, "expected": expected.digest}
+    note(world.ledger, "alert", payload, at=now, actor="system:soak", model=expected.model)
+    return True

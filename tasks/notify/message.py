@@ -127,6 +127,17 @@ def page(incident: Wakes) -> Message:
     )
 
 
+def deviation(model: str, why: str) -> Message:
+    """What serves is not what the ledger says."""
+    return Message(
+        kind="page",
+        title=f"{model} does not serve what was released",
+        body=why,
+        commands=("seatrial status", "seatrial doctor"),
+        thread=model,
+    )
+
+
 def rollback_done(state: Release, exposed_requests: int | None) -> Message:
     """The candidate is out: why, how fast, and how many requests it answered."""
     why = state.containment

@@ -13,6 +13,12 @@ from prefect.states import Scheduled
 from prefect.utilities.engine import propose_state_sync
 
 from policies.errors import RefusedError, UnavailableError
+from policies.lifecycle import Release
+from policies.watching import Act, Seen
+from tasks.connections import current
+from tasks.node import node
+
+RELEASE_DEPLOYMENT = "release/release"
 
 
 def run_id() -> str:
@@ -51,3 +57,26 @@ def answer_of(key: str) -> str | None:
             if error.response.status_code == 404:
                 return None
             raise UnavailableError("Prefect did not return the form's answer.") from error
+
+
+@node("find run", "how is the run of the release?")
+def find_run(run_id: str | None) -> Seen:
+    run = current().orchestrator.run(run_id) if run_id else None
+    return Seen(state=run.state if run else None)
+
+
+@node("act", "{act} {release.release_id}")
+def act_on(release: Release, act: Act) -> None:
+    """Wake the run it has, or have a new run take the release over."""
+    orchestrator = current().orchestrator
+    if act == "wake" and release.run_id is not None:
+        orchestrator.wake(release.run_id)
+        return
+    parameters = {
+        "model": release.model,
+        "version": release.version,
+        "requester": release.requester,
+        "release_id": release.release_id,
+    }
+    name = f"{release.model} v{release.version} (taken over)"
+    orchestrator.launch(RELEASE_DEPLOYMENT, parameters, name=name)

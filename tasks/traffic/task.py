@@ -48,3 +48,31 @@ def probe(
     model: str, variant: str, rows: Sequence[dict[str, Any]], what: str, timed_calls: int = 0
 ) -> Probe:
     return current().serving.probe(model, variant, rows, timed_calls=timed_calls)
+
+
+@node("check fallback", "does what we would fall back to answer?")
+def check_fallback(champion: Probe, rows: int) -> Evidence:
+    """A rollback target that does not answer every row is none."""
+    return Evidence(
+        name="rollback target",
+        kind="check",
+        status="ok" if rows else "scarce",
+        effect=float(champion.errors),
+        limit=0.0,
+        n=rows,
+        unit="sample rows the champion failed",
+        method="the champion on the serving path",
+    )
+
+
+@node("deviation", "does {model} serve what the ledger says?")
+def deviation(model: str, digest: str | None) -> str | None:
+    """Why not; ``None`` when every replica's champion has the expected digest."""
+    for replica in current().serving.observe(model):
+        if replica.error:
+            return f"{replica.replica}: {replica.error}"
+        if replica.killed_to is not None:
+            return f"{replica.replica} is killed to {replica.killed_to}"
+        if digest is not None and replica.serving.get("champion") != digest:
+            return f"{replica.replica} serves {replica.serving.get('champion')}, not {digest}"
+    return None

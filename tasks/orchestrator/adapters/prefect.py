@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas import OrchestrationResult
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
@@ -46,7 +47,8 @@ class PrefectOrchestrator:
 
     def wake(self, run_id: str) -> Run:
         with self._client() as client:
-            result = client.set_flow_run_state(UUID(run_id), Scheduled(name="Woken"))
+            woken = Scheduled(name="Woken")
+            result: OrchestrationResult[Any] = client.set_flow_run_state(UUID(run_id), woken)
             if result.status.value not in ("ACCEPT", "WAIT"):
                 reason = getattr(result.details, "reason", None) or result.status.value
                 raise RefusedError(

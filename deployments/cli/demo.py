@@ -1,0 +1,71 @@
+"""``seatrial demo``."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from deployments.cli.output import AsJson, say, show, table
+from tasks.connections import current
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(demo)
+
+
+def demo(
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="better, unit_bug or copy; may be repeated.")
+    ] = None,
+    wait_for_me: Annotated[
+        bool, typer.Option("--wait-for-me", help="You sign the approvals instead of the demo.")
+    ] = False,
+    share_of_flights: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="Replay a fixed part of the flights.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Release real flight-delay models on a real stack: a better one, and one with a bug."""
+    from deployments.demo.scenarios import DEFAULT, SCENARIOS
+    from deployments.demo.voyage import Demo
+
+    chosen = list(dict.fromkeys(scenario or DEFAULT))
+    unknown = [name for name in chosen if name not in SCENARIOS]
+    if unknown:
+        raise typer.BadParameter(f"unknown scenario {unknown[0]}; there are {', '.join(SCENARIOS)}")
+    begun = time.monotonic()
+
+    def tell(line: str) -> None:
+        say(f"{time.monotonic() - begun:6.1f} s  {line}")
+
+    home = current().home.path
+    rows = Demo(home, chosen, wait_for_me, tell, share_of_flights).run()
+    cells = [
+        (
+            row["scenario"],
+            str(row["outcome"]).replace("_", " "),
+            row["stage"],
+            row["exposed_requests"],
+            _seconds(row["seconds_to_zero_traffic"]),
+            row["days_replayed"],
+            row["reason"],
+        )
+        for row in rows
+    ]
+    columns = ("scenario", "outcome", "at", "exposed", "s to zero", "days", "why")
+    show(
+        rows,
+        table(f"What became of them ({time.monotonic() - begun:.0f} s)", columns, cells),
+        as_json,
+    )
+    settings = current().settings
+    say(f"\nPrefect UI {settings.prefect_ui} · MLflow {settings.mlflow_uri}")
+    say(f"Who decided what: seatrial why {rows[0]['release_id']} · stop it all: seatrial down")
+    if any(row["outcome"] not in SCENARIOS[row["scenario"]].hoped for row in rows):
+        raise typer.Exit(1)
+
+
+def _seconds(value: float | None) -> str:
+    return "never exposed" if value is None else f"{value:.2f}"

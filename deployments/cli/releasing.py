@@ -1,0 +1,179 @@
+"""``seatrial adopt``, ``release`` and ``rollback``."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from deployments.cli.output import AsJson, show
+from policies.errors import RefusedError, UnavailableError
+from policies.lifecycle import Release
+from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
+from tasks.connections import World, current
+from tasks.gate.choosing import policy_of
+from tasks.ledger.record import known, live_releases, note, quarantined
+from tasks.traffic.moving import contain, move_traffic
+
+Actor = Annotated[str, typer.Option("--as", help="Your name in the directory of people.")]
+RELEASE_DEPLOYMENT = "release/release"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(adopt)
+    app.command()(release)
+    app.command()(rollback)
+
+
+def me() -> str:
+    return getpass.getuser()
+
+
+def adopt(
+    model: str,
+    version: Annotated[str | None, typer.Argument(help="The version that serves today.")] = None,
+    rule: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="A baseline rule instead: always answer this."),
+    ] = None,
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put what serves today behind the switch, as the champion that releases are compared with."""
+    if (version is None) == (rule is None):
+        raise typer.BadParameter("name a version, or a --rule, and not both")
+    plan = adopt_champion(current(), model, version, rule, actor or me())
+    what = f"v{version}" if version else f"the rule {rule:g}"
+    show(plan.plain(), f"{model} is served by {what}, revision {plan.revision}.", as_json)
+
+
+def adopt_champion(
+    world: World, model: str, version: str | None, rule: float | None, actor: str
+) -> TrafficPlan:
+    """Fetch, switch, observe, alias, record. Refused while a release of the model is live."""
+    if live_releases(world.ledger, model):
+        raise RefusedError(
+            f"A release of {model} is live.", advice="Wait for it, or roll it back, first."
+        )
+    champion = None
+    if version is not None:
+        artefact = world.registry.fetch(ModelRef(model=model, version=version))
+        champion = TrafficVariant(ref=artefact.ref, digest=artefact.digest)
+    before = world.router.current(model)
+    previous = before.champion if before is not None else None
+    plan = TrafficPlan(model=model, champion=champion, previous=previous, baseline=rule)
+    moved = move_traffic(world.router, world.serving, plan)
+    if champion is not None:
+        world.registry.set_alias(champion.ref, "champion")
+    payload = {
+        "model": model,
+        "version": version or "rule",
+        "digest": champion.digest if champion else None,
+        "baseline": rule,
+    }
+    now = world.clock.now(model)
+    note(world.ledger, "adopted", payload, at=now, actor=actor, model=model)
+    return moved.plan
+
+
+def release(
+    model: str,
+    version: str,
+    policy: Annotated[str | None, typer.Option(help="Policy; else the one that names it.")] = None,
+    requester: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Launch the release of a registered version. Refused at once when it cannot begin."""
+    world = current()
+    check_it_can_begin(world, model, version, policy)
+    parameters = {
+        "model": model,
+        "version": version,
+        "requester": requester or me(),
+        "policy": policy,
+    }
+    run = world.orchestrator.launch(RELEASE_DEPLOYMENT, parameters)
+    release_id = f"rel-{run.run_id[:8]}"
+    text = (
+        f"Release {release_id} of {model} v{version} is launched.\n"
+        f"Watch it: {run.url}\n"
+        f"Ask why at any time: seatrial why {release_id}"
+    )
+    show({"release_id": release_id, "run_id": run.run_id, "url": run.url}, text, as_json)
+
+
+def check_it_can_begin(world: World, model: str, version: str, policy: str | None) -> None:
+    """The refusals that the run would meet in its first seconds, told to whoever launches it."""
+    policy_of(model, policy, world.settings.catalog)
+    artefact = world.registry.fetch(ModelRef(model=model, version=version))
+    if (live := live_releases(world.ledger, model)) and live[0].release_id:
+        raise RefusedError(
+            f"Release {live[0].release_id} of {model} v{live[0].version} is live: one at a time.",
+            advice=f"See `seatrial why {live[0].release_id}`, or roll it back.",
+        )
+    serving = world.router.current(model)
+    if serving is None:
+        raise RefusedError(
+            f"Nothing serves {model} yet, so there is nothing to compare with.",
+            advice=f"Run `seatrial adopt {model} VERSION` (or --rule) first.",
+        )
+    if serving.champion is not None and serving.champion.digest == artefact.digest:
+        raise RefusedError(
+            f"{artefact.ref} has the same files as the champion ({serving.champion.ref}).",
+            advice="Register the version you mean to release.",
+        )
+    if (why := quarantined(world.ledger, artefact.digest)) is not None:
+        raise RefusedError(
+            f"{artefact.ref} is quarantined: {why}",
+            advice="A person must look into it and lift the quarantine on the record.",
+        )
+
+
+def rollback(
+    target: Annotated[str, typer.Argument(help="A model or a release.")],
+    reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take the candidate out of traffic now; the release then ends as rolled back."""
+    world = current()
+    state = live_release_of(world, target)
+    moved = contain(world.router, world.serving, state)
+    now = world.clock.now(state.model)
+    where = {"release_id": state.release_id, "model": state.model}
+    payload = {"reason": reason, "seconds": moved.seconds}
+    note(world.ledger, "rollback_asked", payload, at=now, actor=actor or me(), **where)
+    wake_run(world, state)
+    text = (
+        f"{state.model}: the candidate is out of traffic, as {len(moved.observed)} replica(s) "
+        f"report, after {moved.seconds:.2f} s.\nRelease {state.release_id} ends as rolled back."
+    )
+    data = {"release_id": state.release_id, "seconds": moved.seconds} | moved.plan.plain()
+    show(data, text, as_json)
+
+
+def live_release_of(world: World, target: str) -> Release:
+    """The live release of a model, or a live release by its id."""
+    if target.startswith("rel-"):
+        state = known(world.ledger, target)
+        if state.is_live:
+            return state
+        raise RefusedError(f"Release {target} is closed.", advice=f"See `seatrial why {target}`.")
+    live = live_releases(world.ledger, target)
+    if not live:
+        raise RefusedError(
+            f"No release of {target} is live.",
+            advice="`seatrial kill` takes the model itself out of service.",
+        )
+    return live[0]
+
+
+def wake_run(world: World, state: Release) -> None:
+    """Have a parked or suspended run go on now. The watcher does it within a minute otherwise."""
+    try:
+        run = world.orchestrator.run(state.run_id) if state.run_id else None
+        if run is not None and run.state in ("SCHEDULED", "PAUSED"):
+            world.orchestrator.wake(run.run_id)
+    except (UnavailableError, RefusedError):
+        return

@@ -1,0 +1,115 @@
+"""``seatrial kill`` and ``restore``: the switch by hand. Neither needs Prefect or MLflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from deployments.cli.output import AsJson, say, show, table
+from deployments.cli.releasing import Actor, me
+from policies.errors import SeatrialError, UnavailableError
+from policies.vocabulary import Serving
+from tasks.connections import World, current
+
+CONFIRM_SECONDS = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(kill)
+    app.command()(restore)
+
+
+def kill(
+    model: str,
+    reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
+    to: Annotated[
+        str | None, typer.Option(help="previous, baseline or error; else what is there.")
+    ] = None,
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a model out of service now. Works on the switch alone; the record follows."""
+    world, who = current(), actor or me()
+    start = time.monotonic()
+    plan = world.router.kill(model, to, reason, who)
+    observed, agreed = _confirm(world, model, lambda r: r.killed_to is not None)
+    seconds = time.monotonic() - start
+    target = world.router.killed_to(model)
+    _record(world, "kill", model, who, {"model": model, "to": target, "reason": reason})
+    data: dict[str, object] = {
+        "model": model,
+        "to": target,
+        "seconds": seconds,
+        "revision": plan.revision,
+    }
+    data["observed"] = [item.plain() for item in observed]
+    head = f"{model} is killed: {target} answers. {seconds:.2f} s."
+    _report(data, head, observed, agreed, as_json)
+
+
+def restore(
+    model: str,
+    reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Lift a kill: the plan that was published last rules again."""
+    world, who = current(), actor or me()
+    plan = world.router.restore(model, who)
+    observed, agreed = _confirm(world, model, lambda r: r.killed_to is None)
+    _record(world, "restore", model, who, {"model": model, "reason": reason})
+    data: dict[str, object] = {
+        "model": model,
+        "revision": plan.revision,
+        "observed": [item.plain() for item in observed],
+    }
+    _report(data, f"{model} serves by its plan again.", observed, agreed, as_json)
+
+
+def _confirm(
+    world: World, model: str, done: Callable[[Serving], bool]
+) -> tuple[list[Serving], bool]:
+    """What every replica reports, once they agree or the time is up."""
+    deadline = time.monotonic() + CONFIRM_SECONDS
+    observed: list[Serving] = []
+    while time.monotonic() < deadline:
+        try:
+            observed = list(world.serving.observe(model))
+            if observed and all(done(item) for item in observed):
+                return observed, True
+        except SeatrialError:
+            observed = []
+        time.sleep(0.02)
+    return observed, False
+
+
+def _record(world: World, kind: str, model: str, actor: str, payload: dict[str, object]) -> None:
+    """After the act: a ledger that cannot be written must not have delayed it."""
+    from tasks.ledger.record import live_releases, note
+
+    try:
+        live = live_releases(world.ledger, model)
+        release_id = live[0].release_id if live else None
+        now = world.clock.now(model)
+        note(world.ledger, kind, payload, at=now, actor=actor, model=model, release_id=release_id)
+    except SeatrialError as error:
+        say(f"The switch has moved, but the ledger could not record it: {error.message}")
+        say("What to do: repair the ledger; the flag document keeps who, when and why.")
+
+
+def _report(
+    data: dict[str, object], head: str, observed: list[Serving], agreed: bool, as_json: bool
+) -> None:
+    rows = [
+        (item.replica, item.revision, item.killed_to or "the plan", item.error or "")
+        for item in observed
+    ]
+    show(data, table(head, ("replica", "revision", "served by", "error"), rows), as_json)
+    if not agreed:
+        raise UnavailableError(
+            f"The switch has moved, but {len(observed)} replica(s) answered and not all agree.",
+            advice="Look at the gateway's log; run the command again to check.",
+        )

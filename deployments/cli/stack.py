@@ -1,0 +1,61 @@
+"""``seatrial up``, ``down`` and ``doctor``."""
+
+from __future__ import annotations
+
+import typer
+
+from deployments.cli.output import AsJson, say, show, table
+from tasks.connections import current
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(down)
+    app.command()(doctor)
+
+
+def up(as_json: AsJson = False) -> None:
+    """Start Prefect, MLflow, the control service, the gateway and a worker; print where they are.
+
+    May be called twice: what runs already is left alone.
+    """
+    from deployments.stack.world import up as bring_up
+
+    settings = bring_up(current().home.path, say)
+    rows = [
+        ("Prefect UI", settings.prefect_ui),
+        ("MLflow", settings.mlflow_uri),
+        ("gateway", ", ".join(settings.gateway_urls)),
+        ("control service", settings.control_url),
+        ("home", str(current().home.path)),
+    ]
+    show(
+        settings.model_dump(mode="json"), table("Seatrial is up", ("part", "where"), rows), as_json
+    )
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop exactly what ``up`` started here, and prove it dead."""
+    from deployments.stack.world import down as take_down
+
+    stopped, alive = take_down(current().home.path)
+    text = f"Stopped and gone: {', '.join(stopped)}." if stopped else "Nothing was running."
+    if alive:
+        text += f" STILL ALIVE: {', '.join(alive)}."
+    show({"stopped": stopped, "alive": alive}, text, as_json)
+    if alive:
+        raise typer.Exit(1)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check every part and say what to do about what is not well."""
+    from deployments.stack.doctor import examine
+
+    found = examine(current())
+    rows = [
+        (item.part, "well" if item.well else "NOT WELL", item.told, item.advice) for item in found
+    ]
+    data = [item.plain() for item in found]
+    show(data, table("Health", ("part", "state", "what was seen", "what to do"), rows), as_json)
+    if not all(item.well for item in found):
+        raise typer.Exit(1)

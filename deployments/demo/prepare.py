@@ -1,0 +1,63 @@
+"""Trains and registers the demo's models while the stack comes up: a process of its own.
+
+``python -m deployments.demo.prepare --home HOME better=better-2 …`` (scenario=name suffix);
+writes the registered versions as JSON to ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from deployments.demo.flights import prepare
+from deployments.demo.models import register
+from deployments.demo.scenarios import SCENARIOS
+from deployments.demo.training import train
+from deployments.stack.parts import answers
+from policies.errors import UnavailableError
+from tasks.connections import Home
+
+PATIENCE_SECONDS = 180.0
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--home", type=Path, required=True)
+    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("scenarios", nargs="+", help="scenario=model")
+    chosen = options.parse_args()
+    pairs = dict(item.split("=", 1) for item in chosen.scenarios)
+    flights = prepare(chosen.home / "demo")
+    champion = train("champion", flights)
+    candidates = {name: train(SCENARIOS[name].recipe, flights) for name in pairs}
+    uri = _registry(chosen.home)
+    registered = {
+        name: {
+            "model": model,
+            "champion": register(uri, model, champion).version,
+            "candidate": register(uri, model, candidates[name]).version,
+        }
+        for name, model in pairs.items()
+    }
+    draft = chosen.out.with_suffix(".tmp")
+    draft.write_text(json.dumps(registered))
+    draft.replace(chosen.out)
+
+
+def _registry(home: Path) -> str:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            uri = Home(home).settings().mlflow_uri
+            if answers(f"{uri}/health"):
+                return uri
+        except UnavailableError:
+            pass  # the stack has not written its settings yet
+        time.sleep(0.3)
+    raise UnavailableError("MLflow did not come up.", advice="Run `seatrial doctor`.")
+
+
+if __name__ == "__main__":
+    main()

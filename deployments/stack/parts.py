@@ -1,0 +1,121 @@
+"""The parts of the embedded stack: how each is started and how it tells that it is well."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+POOL = "seatrial"
+ROOT = Path(__file__).resolve().parents[2]
+QUIET = {
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PYTHONUNBUFFERED": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the stack. ``ports`` maps every part's name to its port."""
+
+    name: str
+    has_port: bool
+    command: Callable[[Path, Mapping[str, int]], list[str]]
+    health: Callable[[Mapping[str, int]], str | None]  # an address that answers 200
+    patience_seconds: float
+    advice: str
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _prefect(_: Path, ports: Mapping[str, int]) -> list[str]:
+    where = ["--host", "127.0.0.1", "--port", str(ports["prefect"])]
+    return [_program("prefect"), "server", "start", *where]
+
+
+def _mlflow(home: Path, ports: Mapping[str, int]) -> list[str]:
+    return [
+        _program("mlflow"),
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(ports["mlflow"]),
+        "--workers",  # the default of four takes gigabytes
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{home / 'mlflow.db'}",
+        "--artifacts-destination",
+        str(home / "mlartifacts"),
+    ]
+
+
+def _own(module: str, name: str) -> Callable[[Path, Mapping[str, int]], list[str]]:
+    def command(home: Path, ports: Mapping[str, int]) -> list[str]:
+        return [sys.executable, "-m", module, "--home", str(home), "--port", str(ports[name])]
+
+    return command
+
+
+def _worker(_: Path, __: Mapping[str, int]) -> list[str]:
+    pool = ["--pool", POOL, "--type", "process", "--name", "seatrial-worker"]
+    return [_program("prefect"), "worker", "start", *pool, "--install-policy", "never"]
+
+
+def _at(name: str, path: str) -> Callable[[Mapping[str, int]], str | None]:
+    return lambda ports: f"http://127.0.0.1:{ports[name]}{path}"
+
+
+PARTS = (
+    Part("prefect", True, _prefect, _at("prefect", "/api/health"), 150.0, "its migrations failed"),
+    Part("mlflow", True, _mlflow, _at("mlflow", "/health"), 120.0, "its database is locked"),
+    Part(
+        "gateway",
+        True,
+        _own("deployments.gateway", "gateway"),
+        _at("gateway", "/health"),
+        60.0,
+        "its port is taken",
+    ),
+    Part(
+        "control",
+        True,
+        _own("deployments.control", "control"),
+        _at("control", "/health"),
+        60.0,
+        "its port is taken",
+    ),
+    Part("worker", False, _worker, lambda _: None, 60.0, "Prefect does not answer"),
+)
+
+
+def environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
+    """What every process of the stack, and every flow run, finds in its environment."""
+    api = f"http://127.0.0.1:{ports['prefect']}/api"
+    return QUIET | {
+        "SEATRIAL_HOME": str(home),
+        "SEATRIAL_ROOT": str(ROOT),
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": api,
+        "PREFECT_UI_API_URL": api,
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_PREFETCH_SECONDS": "2",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['mlflow']}",
+    }
+
+
+def answers(address: str) -> bool:
+    """Whether an address says 200 within two seconds."""
+    try:
+        return httpx.get(address, timeout=2.0).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,67 @@
+"""The moves that end a release: contain, promote, close."""
+
+from __future__ import annotations
+
+from flows.messages import tell
+from flows.rollback import rollback
+from policies.lifecycle import Move, Release
+from policies.vocabulary import Outcome
+from tasks.documents.task import write_documents
+from tasks.ledger.task import Log
+from tasks.notify import message
+from tasks.registry.task import CHAMPION_ALIAS, set_alias, tag
+from tasks.telemetry.task import exposure
+from tasks.traffic.moving import plan_promoted
+from tasks.traffic.task import contain, move_traffic
+
+
+def contain_candidate(log: Log, state: Release, move: Move) -> None:
+    """Traffic first: nothing is asked, written or told before the candidate is out of it."""
+    why = move.containment
+    if why is None:
+        return
+    exposed = state.plan is not None and state.plan.weight_bp > 0
+    moved = contain(state)
+    state = log.move(state, "containing", why.plain())
+    log.move(
+        state,
+        "contained",
+        {
+            "revision": moved.plan.revision,
+            "seconds_to_zero_traffic": moved.seconds if exposed else None,
+            "observed": [replica.plain() for replica in moved.observed],
+        },
+    )
+
+
+def promote(log: Log, state: Release, move: Move) -> None:
+    """The candidate becomes the champion: the switch first, the alias after it."""
+    plan = plan_promoted(state)
+    state = log.move(state, "promoting", {"plan": plan.plain(), "alias": CHAMPION_ALIAS})
+    moved = move_traffic(plan, what="promoted")
+    if plan.champion is not None:
+        set_alias(plan.champion.ref, CHAMPION_ALIAS)
+    log.move(state, "promoted", {"plan": moved.plan.plain(), "alias": CHAMPION_ALIAS})
+
+
+def close(log: Log, state: Release, move: Move) -> None:
+    """What follows the end: quarantine and incident where due, documents, the last entry."""
+    outcome = move.outcome or Outcome.ABORTED
+    why = state.containment
+    if outcome is Outcome.ROLLED_BACK:
+        rollback(log.release_id)
+    if state.artefact is not None:
+        tag(state.artefact.ref, "seatrial.outcome", outcome.value)
+    finding = why.finding if why else (state.verdict.finding if state.verdict else None)
+    closing = {
+        "outcome": outcome.value,
+        "stage": state.step.name if state.step else "opening",
+        "finding": finding.value if finding else None,
+        "reason": move.because if why else (state.verdict.reason if state.verdict else ""),
+        "exposed_requests": exposure(log.release_id),
+        "seconds_to_zero_traffic": state.seconds_to_zero_traffic,
+    }
+    state = log.move(state, "closed", closing)
+    for name, digest in write_documents(log.release_id).items():
+        log.fact("document", {"name": name, "digest": digest})
+    tell(log, message.release_complete(state))

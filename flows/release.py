@@ -1,0 +1,77 @@
+"""A release: one durable run from the registry to the end of soak.
+
+The run holds nothing: each turn folds the ledger, asks the lifecycle for the one move that
+follows, and carries it out. So a run that was killed, parked or taken over goes on where the
+ledger says the release stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from flows.approvals import ask_people, await_people, standing_now
+from flows.closing import close, contain_candidate, promote
+from flows.forms import ModelName, PolicyName, ReleaseId, Requester, Version
+from flows.steps import begin, enter, look, wait, wait_out
+from policies.errors import StaleMoveError, UnavailableError
+from policies.lifecycle import Move, Release, next_move
+from tasks.ledger.task import Log
+
+CARRY_OUT: Mapping[str, Callable[[Log, Release, Move], None]] = MappingProxyType(
+    {
+        "enter": enter,
+        "look": look,
+        "ask": ask_people,
+        "await_approval": await_people,
+        "wait": wait,
+        "contain": contain_candidate,
+        "promote": promote,
+        "close": close,
+    }
+)
+
+
+@flow(
+    name="release",
+    flow_run_name="{model} v{version}",
+    description="Staging → shadow → canary → ramp → full → soak. Each step is earned.",
+    persist_result=False,
+    validate_parameters=True,
+)
+def release(
+    model: ModelName,
+    version: Version,
+    requester: Requester,
+    policy: PolicyName = None,
+    release_id: ReleaseId = None,
+) -> State[Any]:
+    """Take one registered version from the registry to full service, as far as it earns it."""
+    log = begin(model, version, requester, policy, release_id)
+    while True:
+        try:
+            log = log.renewed()
+            standing = standing_now(log, log.state())
+            state = log.state()
+            move = next_move(state, state.policy, log.now(), standing)
+            if move.kind == "done":
+                return told(state)
+            CARRY_OUT[move.kind](log, state, move)
+        except StaleMoveError as error:
+            if not log.is_mine():
+                return Completed(name="TAKEN OVER", message=str(error))
+        except UnavailableError as error:
+            wait_out(log, error)
+
+
+def told(state: Release) -> State[Any]:
+    """The final state that people see on the run: the outcome, and why."""
+    ended = state.closing
+    if ended is None:
+        return Completed(name="CLOSED")
+    return Completed(name=ended.outcome.value.upper().replace("_", " "), message=ended.reason)

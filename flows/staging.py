@@ -1,0 +1,69 @@
+"""The staging trial: everything that can be known before a user is affected."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tasks.documents.task import draw_drift
+
+from flows.looks import down
+from policies.errors import UnavailableError
+from policies.lifecycle import Release
+from policies.vocabulary import Evidence
+from tasks.evaluation.task import (
+    check_contract,
+    check_parity,
+    check_scores,
+    check_serving_path,
+    check_signature,
+)
+from tasks.ledger.task import Log
+from tasks.registry.task import check_untouched, reference
+from tasks.telemetry.ports import SampleRow
+from tasks.telemetry.task import sample, sample_evidence
+from tasks.traffic.task import check_fallback, probe
+
+TIMED_CALLS = 40
+WORTH_OF_TRAFFIC = timedelta(days=31)
+
+
+def trial(log: Log, state: Release) -> list[Evidence]:
+    """Every staging check, on recent traffic and on the real serving path."""
+    try:
+        now = log.now()
+        rows = sample(state.model, state.policy, now - WORTH_OF_TRAFFIC, now)
+        enough = sample_evidence(state.policy, rows)
+        if enough.status != "ok":
+            return [enough]
+        return [enough, *checks(log, state, rows)]
+    except UnavailableError as error:
+        return [down("staging", error)]
+
+
+def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
+    if state.artefact is None:
+        return []
+    policy, artefact = state.policy, state.artefact
+    inputs, labels = [row.inputs for row in rows], [row.label for row in rows]
+    offline = reference(artefact)
+    old = probe(state.model, "champion", inputs, "recent traffic", timed_calls=TIMED_CALLS)
+    new = probe(state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS)
+    online = probe(state.model, "candidate", [row.inputs for row in offline], "reference rows")
+    draw_drift(log.release_id, [row.inputs for row in offline], inputs)
+    return [
+        check_untouched(artefact),
+        check_contract(policy, inputs),
+        check_signature(None, artefact, inputs),
+        *check_parity(
+            policy,
+            [row.features for row in offline],
+            online.features,
+            [row.score for row in offline],
+            online.scores,
+        ),
+        *check_scores(policy, inputs, labels, old.scores, new.scores),
+        *check_serving_path(
+            policy, old.latency_ms, new.latency_ms, new.memory_mb, new.errors, len(rows)
+        ),
+        check_fallback(old, len(rows)),
+    ]

@@ -1,0 +1,109 @@
+"""The moves that go forward: begin, enter a step, look at it, wait."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from tasks.documents.task import show_evidence
+
+from flows.looks import look_at_traffic
+from flows.messages import tell
+from flows.staging import trial
+from policies.errors import RefusedError, UnavailableError
+from policies.lifecycle import LIFECYCLE_VERSION, Move, Phase, Release, next_look_after
+from policies.vocabulary import Evidence, Stage, Step, Verdict
+from tasks.connections import current
+from tasks.evidence.digest import digest_of
+from tasks.evidence.sequential import STATISTICS_VERSION
+from tasks.gate.task import choose_policy, judge
+from tasks.ledger.task import Log, decide, open_release, take
+from tasks.notify import message
+from tasks.orchestrator.task import park, run_id
+from tasks.registry.task import fetch
+from tasks.traffic.moving import plan_for
+from tasks.traffic.task import move_traffic
+
+VERSIONS = {"lifecycle": LIFECYCLE_VERSION, "statistics": STATISTICS_VERSION}
+LONGEST_NAP_SECONDS = 0.25
+
+
+def begin(
+    model: str, version: str, requester: str, policy: str | None, release_id: str | None
+) -> Log:
+    """Open the release, or find where it stands; either way this run now holds its lease."""
+    log = take(release_id or f"rel-{run_id()[:8]}", model, holder=run_id())
+    state = log.state()
+    if state.phase is Phase.UNOPENED:
+        ruling = choose_policy(model, policy)
+        open_release(log, fetch(model, version), requester, ruling, run_id(), VERSIONS)
+    elif state.versions != VERSIONS:
+        raise RefusedError(
+            f"Release {state.release_id} was opened by versions {state.versions}; "
+            f"this code is {VERSIONS}.",
+            advice="Traffic stays as it is. Run the release with the code it began with, "
+            "or abort it.",
+        )
+    elif state.run_id != run_id():
+        log.fact("attached", {"run_id": run_id()})
+    return log
+
+
+def enter(log: Log, state: Release, move: Move) -> None:
+    """Intent recorded, traffic moved, outcome observed and recorded."""
+    step = move.step or state.policy.steps()[0]
+    plan = plan_for(state, step)
+    before = state.step
+    state = log.move(state, "entering", {"step": step.plain(), "plan": plan.plain()})
+    moved = move_traffic(plan, what=step.name)
+    observed = [replica.plain() for replica in moved.observed]
+    entered = {"step": step.plain(), "plan": moved.plan.plain(), "observed": observed}
+    state = log.move(state, "entered", entered)
+    tell(log, message.stage_change(state, before))
+
+
+def look(log: Log, state: Release, move: Move) -> None:
+    """Observe → weigh → judge → decide: one node each on the graph."""
+    step, number = move.step or state.policy.steps()[0], state.looks + 1
+    staging = step.stage is Stage.STAGING
+    evidence = trial(log, state) if staging else look_at_traffic(log, state, step)
+    verdict = judge(state.policy, step, evidence)
+    after = next_look_after(state.policy, state, log.now())
+    found = looked(step, number, evidence, verdict, after)
+    show_evidence(log.release_id, step.name, number, found)
+    decide(log, state, step.name, number, verdict.decision.value, found)
+
+
+def looked(
+    step: Step, number: int, evidence: list[Evidence], verdict: Verdict, after: datetime
+) -> dict[str, object]:
+    """What one look leaves on the ledger."""
+    items = [item.plain() for item in evidence]
+    return {
+        "step": step.name,
+        "stage": step.stage.value,
+        "look": number,
+        "evidence": items,
+        "evidence_digest": digest_of(items),
+        "verdict": verdict.plain(),
+        "next_look": after.isoformat(),
+    }
+
+
+def wait(log: Log, state: Release, move: Move) -> None:
+    """A long wait ends this process; a short one stays in it, and wakes for any news."""
+    until = move.until or log.now()
+    seconds = current().clock.real_seconds_until(log.model, until)
+    if seconds > current().settings.park_after_seconds:
+        park(datetime.now(UTC) + timedelta(seconds=seconds), move.because)
+    while log.now() < until and log.state() == state:
+        left = current().clock.real_seconds_until(log.model, until)
+        time.sleep(min(LONGEST_NAP_SECONDS, max(0.02, left)))
+
+
+def wait_out(log: Log, error: UnavailableError) -> None:
+    """Something outside is down: the release holds where it is, says so, and tries again."""
+    with suppress(UnavailableError):  # the ledger or Slack may be what is down
+        tell(log, message.source_down(log.model, log.release_id, str(error)))
+    time.sleep(10.0)

@@ -1,0 +1,24 @@
+"""The statistics' nodes on the release graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from policies.schema import ReleasePolicy, StageRules
+from policies.vocabulary import Evidence, Step, WindowPair
+from tasks.evidence.sequential import weigh as weigh_one
+from tasks.node import node
+
+
+@node("weigh", "weigh {step.name}")
+def weigh(
+    policy: ReleasePolicy, step: Step, windows: Mapping[str, Sequence[WindowPair]]
+) -> list[Evidence]:
+    """Every guardrail that has a place at this step, under the step's margins."""
+    rules = policy.rules_for(step)
+    factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
+    return [
+        weigh_one(guardrail, windows[guardrail.name], policy.budget, margin_factor=factor)
+        for guardrail in policy.guardrails
+        if guardrail.name in windows
+    ]

@@ -1,0 +1,24 @@
+"""The policies' questions as nodes on the release graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policies.loader import LoadedPolicy
+from policies.schema import ReleasePolicy
+from policies.verdict import judge as judge_evidence
+from policies.vocabulary import Evidence, Step, Verdict
+from tasks.connections import current
+from tasks.gate.choosing import policy_of
+from tasks.node import node
+
+
+@node("choose policy", "which policy rules {model}?")
+def choose_policy(model: str, name: str | None) -> LoadedPolicy:
+    """The named policy, or the one whose ``applies_to`` names the model."""
+    return policy_of(model, name, current().settings.catalog)
+
+
+@node("judge", "judge {step.name}")
+def judge(policy: ReleasePolicy, step: Step, evidence: Sequence[Evidence]) -> Verdict:
+    return judge_evidence(policy, step, evidence)

@@ -1,0 +1,53 @@
+"""The incident's nodes on the graph."""
+
+from __future__ import annotations
+
+from prefect.artifacts import create_markdown_artifact
+
+from policies.lifecycle import fold
+from policies.vocabulary import Entry
+from tasks.connections import current
+from tasks.incidents.incident import Incident, incident_of
+from tasks.incidents.post_mortem import draft
+from tasks.incidents.rendering import render
+from tasks.node import node
+
+ACTOR = "system:incident"
+
+
+@node("open incident", "open the incident of {release_id}")
+def open_incident(release_id: str) -> Incident | None:
+    """Record it; ``None`` when the release has its incident already."""
+    world = current()
+    entries = world.ledger.entries(release_id=release_id)
+    if any(entry.kind == "incident" for entry in entries):
+        return None
+    state = fold(entries)
+    now = world.clock.now(state.model)
+    opened = incident_of(state, now)
+    world.ledger.append(
+        Entry(
+            kind="incident",
+            release_id=release_id,
+            model=state.model,
+            actor=ACTOR,
+            at=now,
+            payload=opened.plain(),
+        )
+    )
+    return opened
+
+
+@node("draft post-mortem", "draft the post-mortem of {release_id}")
+def draft_post_mortem(release_id: str) -> str:
+    """The draft with everything the ledger knows, and questions for what only people know."""
+    world = current()
+    entries = world.ledger.entries(release_id=release_id)
+    opened = next(e for e in entries if e.kind == "incident")
+    incident = Incident.model_validate(opened.payload)
+    text = render(draft(incident, entries, world.clock.now(incident.model)))
+    folder = world.home.path / "documents" / release_id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "post_mortem.md").write_text(text, encoding="utf-8")
+    create_markdown_artifact(text, key=f"post-mortem-{release_id}", description=incident.title)
+    return text

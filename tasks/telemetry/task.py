@@ -1,0 +1,112 @@
+"""The telemetry's nodes on the release graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from policies.schema import ReleasePolicy
+from policies.vocabulary import Evidence, Step, Value, WindowPair
+from tasks.connections import current
+from tasks.node import node
+from tasks.telemetry.ports import Coverage, SampleRow
+
+
+class Observation(Value):
+    """What one look saw: windows by guardrail, and how complete the paired evidence is."""
+
+    windows: Mapping[str, tuple[WindowPair, ...]]
+    coverage: Coverage
+
+
+@node("observe", "observe {step.name}")
+def observe(release_id: str, policy: ReleasePolicy, step: Step, now: datetime) -> Observation:
+    """Read every guardrail's windows since the release began; live ones only with live traffic."""
+    source = current().telemetry
+    labels = policy.labels
+    windows: dict[str, tuple[WindowPair, ...]] = {}
+    coverage = Coverage(served=0, both=0, mature=0, labelled=0)
+    for guardrail in policy.guardrails:
+        if guardrail.kind == "paired_mean":
+            seen, coverage = source.paired_windows(
+                release_id,
+                guardrail.metric,
+                now=now,
+                horizon_hours=labels.horizon_hours,
+                time_zone=labels.time_zone,
+            )
+            windows[guardrail.name] = tuple(seen)
+        elif step.weight_bp > 0:
+            windows[guardrail.name] = tuple(
+                source.live_windows(
+                    release_id,
+                    guardrail.metric,
+                    now=now,
+                    time_zone=labels.time_zone,
+                    slow_ms=guardrail.slow_ms,
+                )
+            )
+    return Observation(windows=windows, coverage=coverage)
+
+
+def coverage_evidence(policy: ReleasePolicy, coverage: Coverage) -> Evidence:
+    """Paired evidence with too many rows missing is no comparison."""
+    mirrored = coverage.both / coverage.served if coverage.served else None
+    labelled = coverage.labelled / coverage.mature if coverage.mature else None
+    detail = (
+        f"{coverage.both} of {coverage.served} requests were scored by both models, "
+        f"{coverage.labelled} of {coverage.mature} mature ones have a label."
+    )
+    status = "ok"
+    if mirrored is None or labelled is None:
+        status = "scarce"
+    elif mirrored < policy.labels.min_mirror_coverage or labelled < policy.labels.min_maturity:
+        status = "invalid"
+    worst = None if labelled is None or mirrored is None else 1.0 - min(mirrored, labelled)
+    return Evidence.model_validate(
+        {
+            "name": "coverage",
+            "kind": "check",
+            "status": status,
+            "effect": worst,
+            "limit": 1.0,
+            "n": coverage.served,
+            "unit": "share missing",
+            "detail": detail,
+        }
+    )
+
+
+@node("sample", "take a sample of recent traffic")
+def sample(model: str, policy: ReleasePolicy, since: datetime, now: datetime) -> list[SampleRow]:
+    return list(
+        current().telemetry.sample(
+            model,
+            now=now,
+            rows=policy.staging.sample_rows,
+            since=since,
+            horizon_hours=policy.labels.horizon_hours,
+        )
+    )
+
+
+def sample_evidence(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> Evidence:
+    """Without enough recent, labelled traffic nothing is tried: the trial would say nothing."""
+    labelled = sum(row.label is not None for row in rows)
+    needed = policy.staging.min_labelled_rows
+    return Evidence(
+        name="traffic sample",
+        kind="check",
+        status="ok" if labelled >= needed else "scarce",
+        effect=0.0,
+        limit=0.0,
+        n=len(rows),
+        unit="rows short",
+        method="newest served rows whose label horizon has passed",
+        detail=f"{labelled} labelled rows of recent traffic, {needed} needed.",
+    )
+
+
+@node("count exposure", "how many requests did the candidate answer?")
+def exposure(release_id: str) -> int:
+    return current().telemetry.exposure(release_id)
