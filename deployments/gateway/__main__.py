@@ -1,0 +1,73 @@
+"""``python -m deployments.gateway --home H --port P``: one serving process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from deployments.gateway.app import create_app
+from deployments.gateway.gateway import Gateway
+from deployments.gateway.options import Options
+from tasks.orchestrator.clock import ReplayClock
+
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # rows come in small batches; two arms share the cores
+    "OPENBLAS_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
+_SWITCH_SECONDS = 0.001  # the event loop's turn comes soon also while a model computes
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    home: Path = arguments.home.resolve()
+    options = Options(
+        home=home,
+        replica=arguments.replica or f"gateway-{arguments.port}",
+        deadline_seconds=arguments.deadline_ms / 1000,
+        candidate_memory_mb=arguments.candidate_memory_mb,
+        rotate_seconds=arguments.rotate_seconds,
+    )
+    gateway = Gateway(options, ReplayClock(home / "clock"))
+    app = create_app(gateway, lambda: _token(home))
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _token(home: Path) -> str | None:
+    try:
+        token = json.loads((home / "tokens.json").read_text())["route"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return token if isinstance(token, str) and token else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deployments.gateway", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--replica", default="", help="its name in reports (gateway-PORT)")
+    parser.add_argument("--deadline-ms", type=float, default=Options.deadline_seconds * 1000)
+    parser.add_argument("--candidate-memory-mb", type=int, default=Options.candidate_memory_mb)
+    parser.add_argument("--rotate-seconds", type=float, default=Options.rotate_seconds)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

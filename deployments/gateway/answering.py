@@ -1,0 +1,242 @@
+"""One request: who answers each row, who also scores it, what happens when somebody cannot.
+
+Every row has exactly one line with ``served``: the arm it was routed to, also when that arm
+failed and another answered in its place. What the others scored is ``served=false``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from deployments.gateway.model import Answer, Row
+from deployments.gateway.station import Active, Station
+from tasks.traffic.flag import RULE
+from tasks.traffic.split import goes_to_candidate
+
+_CHAIN = ("champion", "previous", "baseline")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One row of a request."""
+
+    id: str
+    unit: str
+    inputs: Row
+
+
+class Given(NamedTuple):
+    score: float | None
+    arm: str  # who answered
+    version: str
+    reason: str | None
+
+
+class Call(NamedTuple):
+    """What one arm said to the rows it was asked, by their place in the request."""
+
+    answers: Mapping[int, Answer]
+    latency_ms: float
+
+
+@dataclass
+class Counts:
+    """What an operator watches. ``shed``: mirrored rows that were not scored for want of room."""
+
+    rows: int = 0
+    fallbacks: int = 0
+    unanswered: int = 0
+    shed: int = 0
+    discarded: int = 0
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+Log = Callable[[Active, str, Mapping[int, bool], Call], None]  # arm, row -> served
+
+
+class Answering:
+    """Answers the rows of one request under one ``Active``; ``log`` writes the lines."""
+
+    def __init__(
+        self, station: Station, active: Active, rows: Sequence[Asked], counts: Counts, log: Log
+    ) -> None:
+        self._station, self._active, self._rows = station, active, rows
+        self._counts, self._log = counts, log
+        self._calls: dict[str, list[tuple[frozenset[int], asyncio.Task[Call]]]] = {}
+
+    async def answer(self) -> tuple[Active, list[Given]]:
+        """The answers, and what they were given under: a kill meanwhile discards and re-routes."""
+        routed = [self._route(row.unit) for row in self._rows]
+        given = await self._given(routed)
+        now = self._station.active
+        if now is not None and now.killed_to not in (None, self._active.killed_to):
+            self._write([""] * len(routed))  # nobody was given these answers
+            self._counts.discarded += len(routed)
+            again = Answering(self._station, now, self._rows, self._counts, self._log)
+            return await again.answer()
+        self._write(routed)
+        self._count(given)
+        return self._active, given
+
+    def _route(self, unit: str) -> str:
+        active = self._active
+        if active.killed_to is not None:
+            return active.killed_to
+        weight_bp = active.weight_bp if active.plan.candidate is not None else 0
+        to_candidate = goes_to_candidate(active.plan.model, unit, weight_bp)
+        return "candidate" if to_candidate else "champion"
+
+    async def _given(self, routed: Sequence[str]) -> list[Given]:
+        places: dict[str, list[int]] = {}
+        for at, arm in enumerate(routed):
+            places.setdefault(arm, []).append(at)
+        self._begin(places)
+        given: dict[int, Given] = {}
+        for arm, own in places.items():
+            given |= await self._settle(arm, own)
+        return [given[at] for at in range(len(routed))]
+
+    def _begin(self, places: Mapping[str, list[int]]) -> None:
+        """Ask every arm at once: its own rows and, when mirroring, the other arm's as well.
+
+        One call for both, because a call costs about the same for one row and for hundreds.
+        """
+        every = list(range(len(self._rows)))
+        for arm, own in places.items():
+            others = len(every) - len(own)
+            self._ask(arm, every if others and self._may_mirror(arm, others) else own)
+        for arm in {"champion", "candidate"} - places.keys():
+            if self._may_mirror(arm, len(every)):
+                self._ask(arm, every)
+
+    def _may_mirror(self, arm: str, rows: int) -> bool:
+        if not self._active.mirror:
+            return False
+        variant = self._active.variants.get(arm)
+        if variant is None or variant.has_room_for_mirror:
+            return True
+        self._counts.shed += rows
+        return False
+
+    def _ask(self, arm: str, places: Sequence[int]) -> None:
+        task = asyncio.create_task(self._asked(arm, places))
+        self._calls.setdefault(arm, []).append((frozenset(places), task))
+
+    async def _asked(self, arm: str, places: Sequence[int]) -> Call:
+        start = time.perf_counter()
+        answers = await self._scores(arm, [self._rows[at].inputs for at in places])
+        took = (time.perf_counter() - start) * 1000
+        return Call(dict(zip(places, answers, strict=True)), took)
+
+    async def _scores(self, arm: str, rows: Sequence[Row]) -> list[Answer]:
+        variant = self._active.variants.get(arm)
+        if variant is not None:
+            return await variant.ask(rows)
+        if arm == "error":
+            return [Answer(None, "killed")] * len(rows)
+        score = self._active.plan.baseline
+        if score is not None and self._active.version(arm) == RULE:
+            return [Answer(score)] * len(rows)
+        return [Answer(None, "not loaded")] * len(rows)
+
+    async def _said(self, arm: str, places: Iterable[int]) -> dict[int, Answer]:
+        """What an arm says of these rows; it is asked for those it has not been asked for."""
+        known = [asked for asked, _ in self._calls.get(arm, ())]
+        if lacking := sorted(set(places).difference(*known)):
+            self._ask(arm, lacking)
+        said: dict[int, Answer] = {}
+        for asked, task in self._calls[arm]:
+            if not asked.isdisjoint(places):
+                said |= (await task).answers
+        return said
+
+    async def _settle(self, arm: str, places: Sequence[int]) -> dict[int, Given]:
+        """Down the chain until every row has an answer or the chain has ended."""
+        given: dict[int, Given] = {}
+        why: dict[int, str] = {}
+        for at_hand in (arm, *self._fallbacks(arm)):
+            left = [at for at in places if at not in given]
+            if not left:
+                break
+            said = await self._said(at_hand, left)
+            version = self._active.version(at_hand)
+            for at in left:
+                if (error := said[at].error) is None:
+                    reason = f"fallback:{why[at]}" if at in why else None
+                    given[at] = Given(said[at].score, at_hand, version, reason)
+                else:
+                    why.setdefault(at, error)
+        return {at: given.get(at) or Given(None, "error", "", why[at]) for at in places}
+
+    def _fallbacks(self, arm: str) -> list[str]:
+        """The rest of the chain below the arm that was asked; below ``error`` there is nothing."""
+        if arm == "error":
+            return []
+        below = _CHAIN[_CHAIN.index(arm) + 1 :] if arm in _CHAIN else _CHAIN
+        active = self._active
+        return [name for name in below if name in active.variants or _is_rule(active, name)]
+
+    def _count(self, given: Sequence[Given]) -> None:
+        self._counts.rows += len(given)
+        self._counts.unanswered += sum(item.score is None for item in given)
+        self._counts.fallbacks += sum(item.reason is not None for item in given)
+
+    def _write(self, routed: Sequence[str]) -> None:
+        """Log what every arm said; of those still being asked, when they have answered."""
+        for arm, calls in self._calls.items():
+            for _, task in calls:
+                if task.done():
+                    self._log_call(arm, routed, task.result())
+                    continue
+                later = asyncio.create_task(self._log_later(arm, routed, task))
+                self._counts.background.add(later)
+                later.add_done_callback(self._counts.background.discard)
+
+    async def _log_later(self, arm: str, routed: Sequence[str], task: asyncio.Task[Call]) -> None:
+        self._log_call(arm, routed, await task)
+
+    def _log_call(self, arm: str, routed: Sequence[str], call: Call) -> None:
+        self._log(self._active, arm, {at: routed[at] == arm for at in call.answers}, call)
+
+
+def _is_rule(active: Active, name: str) -> bool:
+    return active.plan.baseline is not None and active.version(name) == RULE
+
+
+def lines(
+    active: Active,
+    arm: str,
+    served: Mapping[int, bool],
+    call: Call,
+    rows: Sequence[Asked],
+    at: str,
+    replica: str,
+) -> list[dict[str, Any]]:
+    """The spool's lines for what one arm said."""
+    same: dict[str, Any] = {
+        "at": at,
+        "model": active.plan.model,
+        "release": active.plan.release_id,
+        "step": active.plan.step,
+        "revision": active.plan.revision,
+        "weight_bp": active.weight_bp,
+        "arm": arm,
+        "version": active.version(arm),
+        "latency_ms": round(call.latency_ms, 3),
+        "replica": replica,
+    }
+    return [
+        {
+            **same,
+            "id": rows[place].id,
+            "unit": rows[place].unit,
+            "served": served[place],
+            "score": answer.score,
+            "error": answer.error,
+        }
+        for place, answer in call.answers.items()
+    ]

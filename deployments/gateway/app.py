@@ -1,0 +1,128 @@
+"""The gateway's HTTP interface. Errors are ``{"error": what, "advice": what to do}``."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deployments.gateway.gateway import Gateway
+from deployments.gateway.request import Refusal, read_body, read_list, read_outcomes, read_rows
+from policies.errors import UnavailableError
+
+_SCORED = ("champion", "candidate", "previous")
+_MOST_TIMED_CALLS = 1000
+
+
+def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starlette:
+    """``route_token`` is asked at every use, so a token made after the start counts."""
+
+    async def health(_: Request) -> Response:
+        counts, spool = gateway.counts, gateway.spool
+        return JSONResponse(
+            {
+                "replica": gateway.options.replica,
+                "rows": counts.rows,
+                "fallbacks": counts.fallbacks,
+                "unanswered": counts.unanswered,
+                "discarded": counts.discarded,
+                "mirror_shed": counts.shed,
+                "lines_dropped": spool.dropped,
+                "document_error": gateway.document_error,
+                "spool_error": spool.fault,
+            }
+        )
+
+    async def ready(_: Request) -> Response:
+        waiting = gateway.not_ready()
+        return JSONResponse({"waiting": waiting}, 503 if waiting else 200)
+
+    async def observe(request: Request) -> Response:
+        reports = gateway.observe(request.path_params["model"])
+        return JSONResponse([report.model_dump(mode="json") for report in reports])
+
+    async def predict(request: Request) -> Response:
+        rows = read_rows(read_body(await request.body()), gateway.options.request_rows)
+        reply = await gateway.predict(request.path_params["model"], rows)
+        answers = [
+            {
+                "id": row.id,
+                "score": given.score,
+                "variant": given.arm,
+                "version": given.version,
+                "reason": given.reason,
+            }
+            for row, given in zip(rows, reply.answers, strict=True)
+        ]
+        return JSONResponse({"revision": reply.revision, "answers": answers})
+
+    async def outcomes(request: Request) -> Response:
+        read = read_outcomes(read_body(await request.body()), gateway.options.request_rows)
+        accepted = await gateway.record(request.path_params["model"], read)
+        return JSONResponse({"accepted": accepted})
+
+    async def score(request: Request) -> Response:
+        _authorise(request, route_token())
+        body = read_body(await request.body())
+        rows = read_list(body, "rows", gateway.options.request_rows)
+        calls, features = body.get("timed_calls", 0), body.get("features", False)
+        name = request.path_params["variant"]
+        if name not in _SCORED or not all(isinstance(row, dict) for row in rows):
+            raise Refusal(400, "Not a variant and a list of rows.", f"Variants: {_SCORED}.")
+        if type(calls) is not int or not 0 <= calls <= _MOST_TIMED_CALLS:
+            raise Refusal(400, "timed_calls is out of range.", f"0 to {_MOST_TIMED_CALLS}.")
+        model = request.path_params["model"]
+        probe = await gateway.probe(model, name, rows, calls, features is True)
+        return JSONResponse(probe.model_dump(mode="json"))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        gateway.start()
+        yield
+        await gateway.stop()
+
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/ready", ready),
+            Route("/observe/{model}", observe),
+            Route("/models/{model}/predict", predict, methods=["POST"]),
+            Route("/models/{model}/outcomes", outcomes, methods=["POST"]),
+            Route("/models/{model}/variants/{variant}/score", score, methods=["POST"]),
+        ],
+        exception_handlers={
+            Refusal: _refused,
+            UnavailableError: _unavailable,
+            HTTPException: _http,
+        },
+        lifespan=lifespan,
+    )
+
+
+def _authorise(request: Request, token: str | None) -> None:
+    """Without a token on record nobody is let in."""
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token is None or not hmac.compare_digest(given.encode(), token.encode()):
+        raise Refusal(401, "The route token is missing or wrong.", "See tokens.json in the home.")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)  # noqa: S101 - Starlette's handlers are typed for any
+    return JSONResponse({"error": error.error, "advice": error.advice}, error.status)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, UnavailableError)  # noqa: S101
+    return JSONResponse({"error": error.message, "advice": error.advice}, 503)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    advice = "GET /health, /ready, /observe/{model}; POST /models/{model}/predict or /outcomes."
+    return JSONResponse({"error": str(error.detail), "advice": advice}, error.status_code)

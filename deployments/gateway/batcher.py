@@ -1,0 +1,81 @@
+"""Rows of requests that wait at the same time travel in one call.
+
+One thread a variant. While it is in a call others queue up, and the next call takes them all:
+a busy model gets larger batches, an idle one adds no delay. The queue is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Condition, Thread
+
+from deployments.gateway.model import Answer, Row
+
+Score = Callable[[Sequence[Row]], list[Answer]]
+Waiting = tuple[Sequence[Row], "Future[list[Answer]]"]
+
+
+class Busy(Exception):
+    """Too many rows wait already."""
+
+
+class Batcher:
+    def __init__(self, name: str, score: Score, *, batch_rows: int, waiting_rows: int) -> None:
+        self._score = score
+        self._batch_rows = batch_rows
+        self._waiting_rows = waiting_rows
+        self._queue: deque[Waiting] = deque()
+        self._rows = 0
+        self._changed = Condition()
+        self._stopped = False
+        self._thread = Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Rows that wait, those in the present call included."""
+        return self._rows
+
+    def submit(self, rows: Sequence[Row]) -> Future[list[Answer]]:
+        """``Busy`` when the queue is full or the variant has been taken away."""
+        future: Future[list[Answer]] = Future()
+        with self._changed:
+            if self._stopped or (self._rows and self._rows + len(rows) > self._waiting_rows):
+                raise Busy(f"{self._rows} rows are waiting already")
+            self._queue.append((rows, future))
+            self._rows += len(rows)
+            self._changed.notify()
+        return future
+
+    def stop(self) -> None:
+        """Answer what waits, then end. Does not wait for a call that hangs."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        while batch := self._take():
+            rows = [row for waiting, _ in batch for row in waiting]
+            answers = iter(self._score(rows))
+            for waiting, future in batch:
+                given = [next(answers) for _ in waiting]
+                if future.set_running_or_notify_cancel():
+                    future.set_result(given)
+            with self._changed:
+                self._rows -= len(rows)
+
+    def _take(self) -> list[Waiting]:
+        with self._changed:
+            while not self._queue and not self._stopped:
+                self._changed.wait()
+            batch: list[Waiting] = []
+            rows = 0
+            while self._queue and (not batch or rows + len(self._queue[0][0]) <= self._batch_rows):
+                rows += len(self._queue[0][0])
+                batch.append(self._queue.popleft())
+            return batch

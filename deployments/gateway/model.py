@@ -1,0 +1,187 @@
+"""One verified model in this process: rows in, scores out, nothing raised.
+
+Used by the gateway for the champion and by the worker process for a candidate, so both arms
+run the same code.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from deployments.gateway.signature import Column, faults
+from policies.errors import RefusedError
+from tasks.registry.digest import hex_of, tree_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+_SPLITS = 16  # calls spent on finding the bad rows of one batch
+_DTYPES = {
+    "boolean": "bool",
+    "integer": "int32",
+    "long": "int64",
+    "float": "float32",
+    "double": "float64",
+    "datetime": "datetime64[ns]",
+}
+
+
+class Answer(NamedTuple):
+    """A probability, or why there is none."""
+
+    score: float | None
+    error: str | None = None
+
+
+class ModelFault(Exception):
+    """What the model's own code raised, or an answer that is no list of probabilities."""
+
+
+@dataclass(frozen=True)
+class Model:
+    digest: str
+    columns: tuple[Column, ...]
+    shows_features: bool
+    pyfunc: Any
+
+    def score_each(self, rows: Sequence[Row]) -> list[Answer]:
+        """One answer a row. A batch that fails is halved until the rows to blame are found."""
+        wrong = {at: found for at, row in enumerate(rows) if (found := faults(self.columns, row))}
+        good = [row for at, row in enumerate(rows) if at not in wrong]
+        answers = iter(self._halving(good, [_SPLITS]))
+        return [
+            Answer(None, "; ".join(wrong[at])) if at in wrong else next(answers)
+            for at in range(len(rows))
+        ]
+
+    def features(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """What the model computed from the raw inputs; ``ModelFault`` when it fails."""
+        table = self._predict(rows, {"features": True})
+        if not hasattr(table, "to_dict"):
+            raise ModelFault("the model was asked for its features and gave no table")
+        return [
+            {str(name): _plain(value) for name, value in row.items()}
+            for row in table.to_dict("records")
+        ]
+
+    def time_each(self, row: Row, calls: int) -> list[float]:
+        """Milliseconds of one-row calls, after one to warm up."""
+        took = []
+        for _ in range(calls + 1):
+            start = time.perf_counter()
+            self.score_each([row])
+            took.append((time.perf_counter() - start) * 1000)
+        return took[1:]
+
+    def _halving(self, rows: Sequence[Row], calls_left: list[int]) -> list[Answer]:
+        if not rows:
+            return []
+        if calls_left[0] == 0:
+            return [Answer(None, "not tried: too many rows of this batch failed")] * len(rows)
+        calls_left[0] -= 1
+        try:
+            return [_answer(score) for score in _scores(self._predict(rows), len(rows))]
+        except ModelFault as fault:
+            if len(rows) == 1:
+                return [Answer(None, str(fault))]
+        middle = len(rows) // 2
+        first = self._halving(rows[:middle], calls_left)
+        return first + self._halving(rows[middle:], calls_left)
+
+    def _predict(self, rows: Sequence[Row], params: dict[str, Any] | None = None) -> Any:
+        frame = _frame(self.columns, rows)
+        try:
+            return self.pyfunc.predict(frame, params)
+        except Exception as error:
+            raise ModelFault(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def load(store: Path, digest: str) -> Model:
+    """Load a stored copy after verifying every byte of it. ``RefusedError`` when it differs."""
+    folder = store / hex_of(digest)
+    found = tree_digest(folder)
+    if found != digest:
+        raise RefusedError(
+            f"The stored copy {digest[:19]}… has been altered: its digest is now {found[:19]}….",
+            advice=f"Do not serve it. Find out who changed {folder}, then fetch the version again.",
+        )
+    import mlflow.pyfunc
+
+    try:
+        pyfunc = mlflow.pyfunc.load_model(str(folder))
+    except Exception as error:
+        raise RefusedError(
+            f"{digest[:19]}… cannot be loaded: {type(error).__name__}: {error}"[:500],
+            advice="Load it by hand: mlflow.pyfunc.load_model(the folder in the store).",
+        ) from error
+    signature = pyfunc.metadata.signature
+    if signature is None or signature.inputs is None or signature.inputs.is_tensor_spec():
+        raise RefusedError(
+            f"{digest[:19]}… has no signature with named columns.",
+            advice="Log the model with a signature, so that requests can be checked.",
+        )
+    return Model(digest, _columns(signature), _shows_features(signature), pyfunc)
+
+
+def _columns(signature: Any) -> tuple[Column, ...]:
+    return tuple(
+        Column(str(spec.name), getattr(spec.type, "name", "any"), spec.required)
+        for spec in signature.inputs
+    )
+
+
+def _shows_features(signature: Any) -> bool:
+    params = signature.params.params if signature.params is not None else []
+    return any(param.name == "features" and param.dtype.name == "boolean" for param in params)
+
+
+def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
+    """Columns of exactly the signature's types, so that the schema check has nothing to convert."""
+    import numpy as np
+    import pandas as pd
+
+    table: dict[str, Any] = {}
+    for column in columns:
+        values = [row.get(column.name) for row in rows]
+        kind = _DTYPES.get(column.type)
+        if kind is None or (None in values and column.type not in ("float", "double", "datetime")):
+            table[column.name] = np.array(values, dtype=object)
+        elif column.type == "datetime":
+            table[column.name] = pd.to_datetime(pd.Series(values), utc=True).dt.tz_localize(None)
+        else:
+            table[column.name] = np.array(values, dtype=kind)
+    return pd.DataFrame(table)
+
+
+def _scores(output: Any, rows: int) -> list[float]:
+    """The positive class: the last column of a table, or the list itself."""
+    import numpy as np
+
+    try:
+        array = np.asarray(output, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ModelFault(f"the answer holds no numbers: {error}"[:300]) from error
+    if array.ndim == 2 and array.shape[1]:
+        array = array[:, -1]
+    if array.shape != (rows,):
+        raise ModelFault(f"{rows} rows were asked, the answer has the shape {array.shape}")
+    return [float(score) for score in array]
+
+
+def _answer(score: float) -> Answer:
+    if math.isfinite(score) and 0.0 <= score <= 1.0:
+        return Answer(score)
+    return Answer(None, f"answered {score}, which is no probability")
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,136 @@
+"""One loaded version that can be asked: in this process, or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any, Protocol
+
+from deployments.gateway.batcher import Batcher, Busy
+from deployments.gateway.isolation import IsolatedModel
+from deployments.gateway.model import Answer, ModelFault, Row, load
+from deployments.gateway.options import Options
+from deployments.gateway.signature import Column
+from tasks.traffic.ports import Probe
+
+_PROBE_ROWS = 200  # rows scored in one call of a probe, so that live rows come in between
+
+
+class Scorer(Protocol):
+    """What ``Model`` and ``IsolatedModel`` have in common."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+    @property
+    def shows_features(self) -> bool: ...
+    def score_each(self, rows: Sequence[Row]) -> list[Answer]: ...
+    def features(self, rows: Sequence[Row]) -> list[dict[str, Any]]: ...
+    def time_each(self, row: Row, calls: int) -> list[float]: ...
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which files, and whether they run in a process of their own."""
+
+    digest: str
+    isolated: bool
+
+
+class LoadedVariant:
+    """Never raises for a model's sake: what goes wrong is an ``Answer`` with an error."""
+
+    def __init__(self, key: Key, scorer: Scorer, options: Options) -> None:
+        self.key, self.scorer = key, scorer
+        self._limit = options.deadline_seconds
+        self._mirror_rows = options.mirror_rows
+        self._batcher = Batcher(
+            f"scores {key.digest[7:15]}",
+            scorer.score_each,
+            batch_rows=options.batch_rows,
+            waiting_rows=options.waiting_rows,
+        )
+
+    @property
+    def away(self) -> str | None:
+        """Why the variant cannot answer just now; ``None`` when it can."""
+        return self.scorer.away if isinstance(self.scorer, IsolatedModel) else None
+
+    @property
+    def has_room_for_mirror(self) -> bool:
+        return self._batcher.waiting < self._mirror_rows
+
+    async def ask(self, rows: Sequence[Row]) -> list[Answer]:
+        """Waits for at most two deadlines: the call before in the queue and its own."""
+        if (away := self.away) is not None:
+            return [Answer(None, away)] * len(rows)
+        try:
+            future = asyncio.wrap_future(self._batcher.submit(rows))
+            return await asyncio.wait_for(future, 2 * self._limit + 0.1)
+        except Busy as busy:
+            return [Answer(None, str(busy))] * len(rows)
+        except TimeoutError:
+            return [Answer(None, f"no answer within {2 * self._limit:g} s")] * len(rows)
+
+    def probe(self, rows: Sequence[Row], timed_calls: int, *, features: bool) -> Probe:
+        """Blocks: call it in a thread. Asks the model itself, past the queue of live rows."""
+        answers = [
+            answer
+            for at in range(0, len(rows), _PROBE_ROWS)
+            for answer in self.scorer.score_each(rows[at : at + _PROBE_ROWS])
+        ]
+        seen = None
+        if features and self.scorer.shows_features:
+            try:
+                seen = tuple(self.scorer.features(rows))
+            except ModelFault:  # counted: a model that cannot show its features fails parity
+                answers = [Answer(None, "features")] * len(rows)
+        memory_mb = self.scorer.memory_mb if isinstance(self.scorer, IsolatedModel) else None
+        return Probe(
+            scores=tuple(answer.score for answer in answers),
+            features=seen,
+            latency_ms=self._timed(rows, timed_calls),
+            errors=sum(answer.error is not None for answer in answers),
+            memory_mb=memory_mb,
+            digest=self.key.digest,
+        )
+
+    def _timed(self, rows: Sequence[Row], calls: int) -> tuple[float, ...]:
+        if not rows or not calls:
+            return ()
+        try:
+            return tuple(self.scorer.time_each(rows[0], calls))
+        except ModelFault:
+            return ()
+
+    def close(self) -> None:
+        """Takes no more rows. What waits is answered first, in the background."""
+        self._batcher.stop()
+        Thread(target=self._end, daemon=True).start()
+
+    def end(self) -> None:
+        self._batcher.stop()
+        self._end()
+
+    def _end(self) -> None:
+        if isinstance(self.scorer, IsolatedModel):
+            self._batcher.join(self._limit)
+            self.scorer.stop()
+
+
+def load_variant(key: Key, options: Options) -> LoadedVariant:
+    """Verify and load; blocks. ``RefusedError`` when the files are not what was released."""
+    if not key.isolated:
+        return LoadedVariant(key, load(options.store, key.digest), options)
+    model = IsolatedModel(
+        options.store,
+        key.digest,
+        deadline=options.deadline_seconds,
+        load_seconds=options.load_seconds,
+        memory_mb=options.candidate_memory_mb,
+    )
+    model.start()
+    return LoadedVariant(key, model, options)

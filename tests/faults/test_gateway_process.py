@@ -1,0 +1,263 @@
+"""A real gateway, real models, real HTTP: the split, the mirror, and a candidate gone bad."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from policies.errors import RefusedError
+from policies.vocabulary import TrafficPlan
+from tasks.registry.digest import hex_of
+from tasks.traffic.split import goes_to_candidate
+from tests.faults.stack_gateway import MODEL, Stack, gateway, make_model, version
+
+pytestmark = pytest.mark.stack
+UNITS = [f"unit-{number}" for number in range(400)]
+
+
+@pytest.fixture(scope="module")
+def digests(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    home = tmp_path_factory.mktemp("home")
+    store = home / "store"
+    return home, [
+        make_model(store, 0.1, sensitive=False),
+        make_model(store, 0.2, sensitive=True),
+        make_model(store, 0.3, sensitive=False),
+    ]
+
+
+@pytest.fixture(scope="module")
+def running(digests: tuple[Path, list[str]]) -> Iterator[Stack]:
+    home, _ = digests
+    with gateway(home, "--deadline-ms", "1000", "--candidate-memory-mb", "1024") as stack:
+        yield stack
+
+
+@pytest.fixture
+def trial(running: Stack, digests: tuple[Path, list[str]]) -> TrafficPlan:
+    """A release at 25 %, mirrored, with something to fall back to."""
+    one, two, three = digests[1]
+    plan = TrafficPlan(
+        model=MODEL,
+        champion=version(1, one),
+        candidate=version(2, two),
+        previous=version(3, three),
+        weight_bp=2500,
+        mirror=True,
+        baseline=0.5,
+        release_id="r-1",
+        step="ramp 25 %",
+    )
+    if running.router.killed_to(MODEL):
+        running.router.restore(MODEL, "test")
+    published = running.apply(plan)
+    running.wait(lambda: running.plane.observe(MODEL)[0].error is None)
+    return published
+
+
+def lines(stack: Stack, kind: str = "predictions") -> list[dict[str, Any]]:
+    files = sorted((stack.home / "spool" / kind).glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_split_is_sticky_and_as_planned(running: Stack, trial: TrafficPlan) -> None:
+    """Every unit gets the arm its bucket says, twice the same, with that arm's score."""
+    first, second = running.predict(UNITS), running.predict(UNITS)
+    assert first == second
+    for unit, answer in zip(UNITS, first, strict=True):
+        arm = "candidate" if goes_to_candidate(MODEL, unit, 2500) else "champion"
+        score = {"champion": 0.101, "candidate": 0.201}[arm]
+        assert (answer["variant"], answer["score"]) == (arm, pytest.approx(score))
+    assert 60 < sum(answer["variant"] == "candidate" for answer in first) < 140
+
+
+def test_both_arms_score_every_row(running: Stack, trial: TrafficPlan) -> None:
+    """Each row has a line of either arm, exactly one of them served, and its inputs."""
+    units = [f"mirrored-{number}" for number in range(50)]
+    answers = {answer["id"]: answer for answer in running.predict(units)}
+
+    def logged() -> list[dict[str, Any]]:
+        return [line for line in lines(running) if line["id"] in answers]
+
+    running.wait(lambda: len(logged()) == 100)
+    served = [line for line in logged() if line["served"]]
+    assert Counter(line["arm"] for line in logged()) == {"champion": 50, "candidate": 50}
+    assert {line["id"]: line["arm"] for line in served} == {
+        id_: answer["variant"] for id_, answer in answers.items()
+    }
+    assert len(served) == 50
+    assert {(line["release"], line["step"], line["weight_bp"]) for line in served} == {
+        ("r-1", "ramp 25 %", 2500)
+    }
+    inputs = {line["id"]: line["inputs"] for line in lines(running, "inputs")}
+    assert all(inputs[id_] == {"x": 1.0, "mood": ""} for id_ in answers)
+
+
+def test_shadow_mirrors_without_serving(running: Stack, trial: TrafficPlan) -> None:
+    """At weight 0 nobody gets the candidate's answer, and it still scores every row."""
+    running.apply(trial.model_copy(update={"weight_bp": 0, "step": "shadow"}))
+    units = [f"shadowed-{number}" for number in range(20)]
+    assert {answer["variant"] for answer in running.predict(units)} == {"champion"}
+
+    def shadowed() -> list[dict[str, Any]]:
+        return [x for x in lines(running) if x["step"] == "shadow" and x["arm"] == "candidate"]
+
+    running.wait(lambda: len(shadowed()) == 20)
+    assert not any(line["served"] for line in shadowed())
+
+
+@pytest.mark.parametrize("mood", ["hang", "crash", "hog", "raise", "nonsense"])
+def test_a_bad_candidate_takes_nobody_along(running: Stack, trial: TrafficPlan, mood: str) -> None:
+    """Whatever the candidate does, its units get the champion's answer, and it is on record.
+
+    The candidate's process is replaced: it serves again afterwards.
+    """
+    id_ = f"unit-0-{mood}"
+    start = time.monotonic()
+    answers = running.predict(UNITS[:40], mood)
+    assert time.monotonic() - start < 5
+    assert {answer["variant"] for answer in answers} == {"champion"}
+    fallen = [answer for answer in answers if answer["reason"]]
+    assert fallen
+    assert all(answer["reason"].startswith("fallback:") for answer in fallen)
+    errors = {answer["id"] for answer in fallen}
+
+    def failed() -> list[dict[str, Any]]:
+        return [x for x in lines(running) if x["id"] in errors and x["arm"] == "candidate"]
+
+    running.wait(lambda: len(failed()) == len(errors))
+    assert all(x["served"] and x["score"] is None and x["error"] for x in failed()), id_
+    running.wait(
+        lambda: any(answer["variant"] == "candidate" for answer in running.predict(UNITS[:40]))
+    )
+
+
+def test_a_kill_is_in_the_answers_within_half_a_second(running: Stack, trial: TrafficPlan) -> None:
+    running.router.kill(MODEL, "previous", "drill", "test")
+    took = running.wait(
+        lambda: {answer["variant"] for answer in running.predict(UNITS[:40])} == {"previous"}
+    )
+    assert took < 0.5
+    report = running.plane.observe(MODEL)[0]
+    assert (report.killed_to, report.weight_bp, report.mirror) == ("previous", 0, False)
+    running.router.kill(MODEL, "error", "drill", "test")
+    running.wait(
+        lambda: running.http.post(f"/models/{MODEL}/predict", json=one_row()).status_code == 503
+    )
+
+
+def test_a_kill_discards_an_answer_under_way(running: Stack, trial: TrafficPlan) -> None:
+    """The candidate is still computing when the model is killed: its answer is not given."""
+    running.apply(trial.model_copy(update={"weight_bp": 10_000, "mirror": False}))
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(running.predict, UNITS[:3], "hang")
+        time.sleep(0.2)
+        running.router.kill(MODEL, "baseline", "drill", "test")
+        answers = asked.result()
+    assert {(answer["variant"], answer["score"]) for answer in answers} == {("baseline", 0.5)}
+
+
+def test_a_torn_document_changes_nothing(running: Stack, trial: TrafficPlan) -> None:
+    """Half a file, or a valid file that says nothing: the last good one stays in force."""
+    path = running.home / "flags.json"
+    good = path.read_bytes()
+    for broken in (good[: len(good) // 2], b"{}", b""):
+        path.write_bytes(broken)
+        running.wait(lambda: "last good" in (running.plane.observe(MODEL)[0].error or ""))
+        assert any(answer["variant"] == "candidate" for answer in running.predict(UNITS[:40]))
+    path.write_bytes(good)
+    running.wait(lambda: running.plane.observe(MODEL)[0].error is None)
+
+
+def test_an_altered_file_is_refused(
+    running: Stack, trial: TrafficPlan, digests: tuple[Path, list[str]]
+) -> None:
+    """A version whose stored bytes changed is not loaded, says so, and the champion answers."""
+    store = running.home / "store"
+    digest = make_model(store, 0.9, sensitive=False)
+    (store / hex_of(digest) / "MLmodel").open("a").write("\n# altered\n")
+    plan = trial.model_copy(update={"candidate": version(4, digest), "weight_bp": 10_000})
+    published = running.router.apply(plan)
+    running.wait(lambda: "altered" in (running.plane.observe(MODEL)[0].error or ""))
+    report = running.plane.observe(MODEL)[0]
+    assert report.revision < published.revision
+    assert "candidate" not in report.serving
+    assert {answer["variant"] for answer in running.predict(UNITS[:20])} == {"champion"}
+
+
+def test_wrong_requests_name_the_column(running: Stack, trial: TrafficPlan) -> None:
+    """400, every wrong column by name, and which columns to send."""
+    for inputs, fault in (
+        ({"x": 1.0}, "mood is missing"),
+        ({"x": "1", "mood": ""}, "x is not a number"),
+        ({"x": 1.0, "mood": "", "extra": 1}, "extra is unknown"),
+    ):
+        body = {"rows": [{"id": "1", "unit": "u", "inputs": inputs}]}
+        answer = running.http.post(f"/models/{MODEL}/predict", json=body)
+        assert answer.status_code == 400
+        assert fault in answer.json()["error"]
+        assert "x (double)" in answer.json()["advice"]
+    assert running.http.post("/models/none/predict", json=one_row()).status_code == 404
+
+
+def test_probe_shows_scores_features_and_memory(running: Stack, trial: TrafficPlan) -> None:
+    """Without traffic and without a trace in the spool."""
+    running.apply(trial.model_copy(update={"weight_bp": 0, "mirror": False, "step": "staging"}))
+    before = len(lines(running))
+    rows = [{"x": 1.0, "mood": ""}, {"x": 2.0, "mood": "raise"}]
+    probe = running.plane.probe(MODEL, "candidate", rows, timed_calls=5)
+    assert probe.scores == (pytest.approx(0.201), None)
+    assert probe.features == ({"twice": 2.0, "mood": ""}, {"twice": 4.0, "mood": "raise"})
+    assert (len(probe.latency_ms), probe.errors) == (5, 1)
+    assert probe.memory_mb is not None
+    assert running.plane.probe(MODEL, "champion", rows).errors == 0
+    assert len(lines(running)) == before
+    with pytest.raises(RefusedError, match="token"):
+        type(running.plane)([f"http://127.0.0.1:{running.port}"], "wrong").probe(
+            MODEL, "candidate", rows
+        )
+
+
+def test_outcomes_are_on_file_when_accepted(running: Stack, trial: TrafficPlan) -> None:
+    """On the model's own clock."""
+    clock = running.home / "clock"
+    clock.mkdir(exist_ok=True)
+    (clock / f"{MODEL}.json").write_text('{"now": "2013-05-01T12:00:00+00:00", "rate": 3600}')
+    body = {"outcomes": [{"id": "late-1", "label": 1}]}
+    answer = running.http.post(f"/models/{MODEL}/outcomes", json=body)
+    assert answer.json() == {"accepted": 1}
+    found = [line for line in lines(running, "outcomes") if line["id"] == "late-1"]
+    assert [(x["label"], x["at"]) for x in found] == [(1.0, "2013-05-01T12:00:00.000000+00:00")]
+
+
+def one_row() -> dict[str, Any]:
+    return {"rows": [{"id": "1", "unit": "u", "inputs": {"x": 1.0, "mood": ""}}]}
+
+
+@pytest.mark.parametrize("signal", ["terminate", "kill"])
+def test_no_worker_outlives_the_gateway(digests: tuple[Path, list[str]], signal: str) -> None:
+    """Also when it is killed while the candidate hangs."""
+    with gateway(digests[0]) as stack:
+        if stack.router.killed_to(MODEL):
+            stack.router.restore(MODEL, "test")
+        one, two, _ = digests[1]
+        plan = TrafficPlan(
+            model=MODEL, champion=version(1, one), candidate=version(2, two), mirror=True
+        )
+        stack.apply(plan)
+        workers = psutil.Process(stack.process.pid).children(recursive=True)
+        assert workers
+        stack.predict(UNITS[:1], "hang")
+        getattr(stack.process, signal)()
+        stack.process.wait(15)
+        _, alive = psutil.wait_procs(workers, timeout=5)
+        assert not alive
