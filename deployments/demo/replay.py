@@ -143,12 +143,16 @@ class Replay:
             self._count(outcomes=self._gateway.outcomes(self.plan.model, due))
 
     def _recall_outcomes(self) -> None:
-        """After a restart: flights already sent whose outcome was still to come."""
+        """After a restart: flights already sent whose outcome was not.
+
+        Outcomes go out at full hours, so at most those of the last hour are not sent yet.
+        """
+        posted_until = _full_hour(self._now) - HOUR
         flights = self._kept()
         sent = flights["scheduled"].between(
             max(self._now - LONGEST_LABEL_LAG, self.plan.begins()), self._now, inclusive="left"
         )
-        self._expect_outcomes(flights[sent & (flights["label_known_at"] > self._now)])
+        self._expect_outcomes(flights[sent & (flights["label_known_at"] > posted_until)])
 
     def _advance_to(self, moment: datetime) -> None:
         """Tick on, but wait at every look that falls due before or at ``moment``."""

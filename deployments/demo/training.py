@@ -21,9 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from deployments.demo.flights import TEXTS, between, labelled, rows_of
-from deployments.demo.scoring import RATES, DelayModel, MetricDelayModel
+from deployments.demo.scoring import RATES, DelayModel, MetricDelayModel, SpringDelayModel
 
-Kind = Literal["champion", "better", "unit_bug", "copy", "slightly_worse"]
+Kind = Literal["champion", "better", "unit_bug", "copy", "slightly_worse", "june_fault"]
 
 FIRST_DAY = date(2013, 1, 1)
 LAST_DAY = date(2013, 3, 31)  # the replay begins in May: April is nobody's training data
@@ -43,6 +43,11 @@ DESCRIPTIONS: Mapping[Kind, str] = {
     "unit_bug": "Gradient-boosted trees; serving code of the metric service.",
     "copy": "The champion's recipe on a bootstrap sample of the same flights.",
     "slightly_worse": "The champion's recipe on January alone.",
+    "june_fault": "The champion's recipe on a bootstrap sample; serving code of the spring season.",
+}
+SERVING: Mapping[Kind, type[DelayModel]] = {
+    "unit_bug": MetricDelayModel,
+    "june_fault": SpringDelayModel,
 }
 
 
@@ -69,7 +74,7 @@ def train(kind: Kind, flights: pd.DataFrame) -> Trained:
     with threadpool_limits(1):  # sums in the same order on every machine
         estimator.fit(features.to_numpy(), table["label"].to_numpy())
         scores = estimator.predict_proba(features.to_numpy())[:, 1]
-    serving = MetricDelayModel if kind == "unit_bug" else DelayModel
+    serving = SERVING.get(kind, DelayModel)
     return Trained(
         kind=kind,
         model=serving(estimator, columns, rates, overall),
@@ -113,7 +118,7 @@ def _estimator(kind: Kind) -> Any:
 def _training_table(kind: Kind, flights: pd.DataFrame) -> pd.DataFrame:
     last = date(2013, 1, 31) if kind == "slightly_worse" else LAST_DAY
     table = between(flights, FIRST_DAY, last)
-    if kind == "copy":
+    if kind in ("copy", "june_fault"):
         table = table.sample(frac=1.0, replace=True, random_state=SEED)
     return table.reset_index(drop=True)
 
