@@ -91,7 +91,8 @@ def _opens(policy: ReleasePolicy, gate: str) -> str:
 
 
 def _span(days: float) -> str:
-    return f"{days:g} days" if days >= 1 else f"{days * 24:g} hours"
+    number, unit = (days, "day") if days >= 1 else (days * 24, "hour")
+    return f"{number:g} {unit}" + ("" if number == 1 else "s")
 
 
 def opened_by(policy: ReleasePolicy, gate: str) -> tuple[Step, ...]:
