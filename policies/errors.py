@@ -40,6 +40,9 @@ class PolicyError(SeatrialError):
         super().__init__(message, advice=advice)
         self.faults = faults
 
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (self.message, *self.faults, self.advice)))
+
 
 class IllegalMoveError(SeatrialError):
     """The lifecycle forbids this move at this stage. Nothing has changed."""

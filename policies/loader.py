@@ -337,7 +337,7 @@ def _refusal(source: Path, document: _Document, faults: Iterable[tuple[Where, st
 
 def _error(message: str, faults: Sequence[str]) -> PolicyError:
     return PolicyError(
-        "\n".join([f"{message}:", *faults]),
+        f"{message}.",
         faults=tuple(faults),
         advice="Mend these and run 'seatrial policy check' again.",
     )

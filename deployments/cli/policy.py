@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.cli import output
 from policies import loader
 from policies.errors import PolicyError
 from policies.explain import explain, sections
@@ -71,9 +72,7 @@ def explain_policy(
     try:
         loaded = _load(policy, catalog)
     except PolicyError as error:
-        typer.echo(error.message, err=True)
-        typer.echo(error.advice, err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(output.fail(error)) from error
     if not as_json:
         typer.echo(explain(loaded.policy))
         typer.echo(f"\nDigest {loaded.digest}")

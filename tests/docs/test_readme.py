@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click import Parameter
 from typer import Typer
 from typer.main import get_command
 
@@ -40,7 +41,7 @@ def test_every_seatrial_command_exists(page: Path) -> None:
 
 
 def knows(app: Typer, words: tuple[str, ...]) -> bool:
-    """Whether the words before the first argument name a command, and its options exist."""
+    """Whether the words name a command, fill its arguments and options, and add no others."""
     command = get_command(app)
     for word in words:
         deeper = getattr(command, "commands", {}).get(word)
@@ -48,8 +49,14 @@ def knows(app: Typer, words: tuple[str, ...]) -> bool:
             break
         command = deeper
     options = {option for param in command.params for option in param.opts}
+    must = {param.opts[0] for param in command.params if param.required and is_option(param)}
+    given = {word for word in words if word.startswith("--")}
     is_group = bool(getattr(command, "commands", {}))
-    return not is_group and {word for word in words if word.startswith("--")} <= options
+    return not is_group and must <= given <= options
+
+
+def is_option(param: Parameter) -> bool:
+    return param.opts[0].startswith("-")
 
 
 def test_the_readme_shows_commands_at_all() -> None:
@@ -74,3 +81,14 @@ def test_the_runbook_of_every_tier_exists() -> None:
 
     for loaded in loader.load_all(loader.files()):
         assert (ROOT / loaded.policy.incident.runbook).is_file(), loaded.policy.policy
+
+
+def test_the_policy_in_the_guide_is_sound(tmp_path: Path) -> None:
+    """A reader may copy it as it stands."""
+    from policies import loader
+
+    guide = (ROOT / "docs" / "guides" / "policies.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    path = tmp_path / "churn.yaml"
+    path.write_text(text)
+    assert loader.load(path).policy.applies_to == ("churn", "churn-*")

@@ -143,7 +143,7 @@ def test_guardrails_that_contradict_themselves_are_refused_item_by_item(write: W
 
 def test_a_child_overrides_blocks_field_by_field_and_lists_whole(write: Write) -> None:
     """What the child does not say is the parent's, but never its name or its models."""
-    text = mine("owner: flights\nshadow: {min_days: 3}\nramp: []\napplies_to: ['flight-*']\n")
+    text = mine("owner: flights\nshadow: {min_days: 3}\nramp: []\napplies_to: ['plane-*']\n")
     policy = loader.load(write(text)).policy
     medium = loader.find("medium").policy
     assert policy.owner == "flights"
@@ -228,22 +228,22 @@ def test_any_change_of_a_number_changes_the_digest(minutes: int, share: float) -
 
 def test_a_model_gets_the_one_policy_that_names_it(write: Write, tmp_path: Path) -> None:
     """By pattern; two policies or none are refused, never guessed."""
-    write(mine("applies_to: ['flight-*']\n"))
-    assert loader.for_model("flight-delay", tmp_path).policy.policy == "mine"
-    assert loader.find("flight-delay", (tmp_path, loader.CATALOG)).policy.policy == "mine"
+    write(mine("applies_to: ['plane-*']\n"))
+    assert loader.for_model("plane-delay", tmp_path).policy.policy == "mine"
+    assert loader.find("plane-delay", (tmp_path, loader.CATALOG)).policy.policy == "mine"
     with pytest.raises(PolicyError, match=r"No policy in .* applies to train-delay"):
         loader.for_model("train-delay", tmp_path)
     write("policy: yours\nextends: medium\napplies_to: ['*-delay']\n", "yours")
     with pytest.raises(PolicyError, match=r"More than one policy .*: mine and yours"):
-        loader.for_model("flight-delay", tmp_path)
+        loader.for_model("plane-delay", tmp_path)
 
 
 def test_a_catalogue_with_a_broken_policy_rules_no_model(write: Write, tmp_path: Path) -> None:
     """The one that cannot be read might be the one that applies."""
-    write(mine("applies_to: ['flight-*']\n"))
+    write(mine("applies_to: ['plane-*']\n"))
     write("policy: broken\n", "broken")
     with pytest.raises(PolicyError, match=r"in the policies"):
-        loader.for_model("flight-delay", tmp_path)
+        loader.for_model("plane-delay", tmp_path)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
@@ -268,3 +268,18 @@ def test_loading_needs_no_engine_and_no_statistics() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_a_childs_list_lacks_is_the_childs_fault(write: Write) -> None:
+    """A replaced list is judged at the child's lines, not at the parent's that it replaced."""
+    child = write(mine("approvals:\n  - {gate: canary, roles: {peer: 1}}\n"))
+    (fault,) = refusal(child)
+    assert fault.startswith(f"{child}:4: approvals[0].expires_hours: is missing.")
+
+
+def test_the_models_of_a_parent_are_not_the_childs(write: Write, tmp_path: Path) -> None:
+    """Else every child would apply beside its parent, and neither could rule."""
+    base = MEDIUM.replace("policy: medium", "policy: base")
+    write(base.replace("applies_to: []", "applies_to: ['plane-*']"), "base")
+    assert loader.load(write("policy: mine\nextends: base\n")).policy.applies_to == ()
+    assert loader.for_model("plane-delay", tmp_path).policy.policy == "base"
