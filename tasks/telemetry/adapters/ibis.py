@@ -1,0 +1,343 @@
+"""Telemetry in the spool folder, summed where it lies: Ibis on an embedded DuckDB.
+
+The spool holds JSON lines that are still being written and Parquet files that are complete; a
+Parquet file stands for the text file of the same stem. Only group-by sums leave the engine;
+rows leave it in ``sample`` alone. Local days are worked out here and joined as spans of UTC,
+so no engine needs a time zone table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from policies.errors import RefusedError, UnavailableError
+from policies.vocabulary import Counts, Moments, WindowPair
+from tasks.telemetry.days import Day, closed_days, local_days
+from tasks.telemetry.metrics import (
+    ARMS,
+    LEAST_PROBABILITY,
+    UNMIRRORED,
+    check_fault,
+    check_loss,
+)
+from tasks.telemetry.ports import Coverage, SampleRow
+from tasks.telemetry.spool import COLUMNS, files_of, whole_lines
+
+IBIS_TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}
+TRIES = 3  # a text file may turn into Parquet between listing and reading
+
+
+@dataclass(frozen=True)
+class IbisTelemetry:
+    spool: Path
+
+    def paired_windows(
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> tuple[Sequence[WindowPair], Coverage]:
+        check_loss(metric)
+        horizon = timedelta(hours=horizon_hours)
+        with self._open("predictions", "outcomes") as source:
+            rows = source.release(release_id, now)
+            pairs = source.keep("pairs", _labelled(_pairs(rows), source.labels(now), horizon))
+            coverage = _coverage(rows, pairs, now, horizon)
+            days = closed_days(_days(pairs, time_zone), horizon, now)
+            if not days:
+                return (), coverage
+            return _paired_sums(pairs.filter(pairs.label.notnull()), metric, days), coverage
+
+    def live_windows(
+        self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
+    ) -> Sequence[WindowPair]:
+        check_fault(metric, slow_ms)
+        with self._open("predictions") as source:
+            rows = source.release(release_id, now)
+            counted = (rows.arm == "champion") | ((rows.arm == "candidate") & rows.served)
+            rows = source.keep(
+                "live", _first(rows.filter(counted & (rows.weight_bp > 0)), "id", "arm")
+            )
+            days = _days(rows, time_zone)
+            return _live_sums(rows, slow_ms if metric == "slow" else None, days) if days else ()
+
+    def exposure(self, release_id: str) -> int:
+        with self._open("predictions") as source:
+            rows = source.predictions
+            mine = (rows.release == release_id) & (rows.arm == "candidate") & rows.served
+            return int(_answer(rows.filter(mine).aggregate(n=rows.id.nunique()))[0]["n"])
+
+    def sample(
+        self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
+    ) -> Sequence[SampleRow]:
+        horizon = timedelta(hours=horizon_hours)
+        with self._open("predictions", "outcomes", "inputs") as source:
+            served = source.served(model, since, now - horizon)
+            expression = _labelled(served, source.labels(now), horizon)
+            found = _answer(_newest(expression, rows))
+        return tuple(_sample_row(row) for row in found)
+
+    @contextmanager
+    def _open(self, *kinds: str) -> Iterator[_Source]:
+        """A connection of its own for each question: nothing is shared, nothing is cached."""
+        import duckdb
+        import ibis
+        from ibis.common.exceptions import IbisError
+
+        con = ibis.duckdb.connect()
+        try:
+            con.raw_sql("SET TimeZone = 'UTC'")
+            yield _Source(con, {kind: self._load(con, kind) for kind in kinds})
+        except (duckdb.IOException, FileNotFoundError, PermissionError) as error:
+            raise UnavailableError(
+                f"The spool {self.spool} cannot be read.", advice="Is the gateway's disk there?"
+            ) from error
+        except (duckdb.Error, IbisError) as error:
+            raise RefusedError(
+                f"The spool {self.spool} holds lines that cannot be read: {error}",
+                advice="Move the damaged file away; what it held counts as missing.",
+            ) from error
+        finally:
+            con.disconnect()
+
+    def _load(self, con: Any, kind: str) -> Any:
+        """One table of all files of a kind, in the connection's own memory."""
+        for left in reversed(range(TRIES)):
+            try:
+                return _load(con, kind, *files_of(self.spool, kind))
+            except FileNotFoundError:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The loaded tables of one question."""
+
+    con: Any
+    tables: dict[str, Any]
+
+    @property
+    def predictions(self) -> Any:
+        return self.tables["predictions"]
+
+    def release(self, release_id: str, now: datetime) -> Any:
+        rows = self.predictions
+        return rows.filter((rows.release == release_id) & (rows.at <= _moment(now)))
+
+    def labels(self, now: datetime) -> Any:
+        """The first label of each row; later ones never replace it."""
+        rows = self.tables["outcomes"]
+        known = _first(rows.filter(rows.label.notnull() & (rows.at <= _moment(now))), "model", "id")
+        return known.select("model", "id", "label", labelled_at=known.at)
+
+    def served(self, model: str, since: datetime, until: datetime) -> Any:
+        rows, inputs = self.predictions, self.tables["inputs"]
+        wanted = rows.served & (rows.model == model)
+        inside = (rows.at >= _moment(since)) & (rows.at <= _moment(until))
+        seen = _first(rows.filter(wanted & inside), "id").select("model", "id", "at")
+        known = _first(inputs.filter(inputs.model == model), "id").select("id", "inputs")
+        return seen.join(known, "id")
+
+    def keep(self, name: str, expression: Any) -> Any:
+        """Computed once: several sums are taken of it."""
+        return self.con.create_table(name, expression, temp=True)
+
+
+def _load(con: Any, kind: str, text: Sequence[Path], parquet: Sequence[Path]) -> Any:
+    import ibis
+
+    parts = []
+    with TemporaryDirectory(prefix="seatrial-") as folder:
+        snapshot = Path(folder) / "lines.jsonl"
+        with snapshot.open("wb") as target:
+            target.writelines(whole_lines(path) for path in text)
+        if snapshot.stat().st_size:
+            parts.append(con.read_json(snapshot, columns=COLUMNS[kind], format="newline_delimited"))
+        if parquet:
+            parts.append(con.read_parquet([str(p) for p in parquet], union_by_name=True))
+        typed = [_typed(part, kind) for part in parts] or [_nothing(kind)]
+        return con.create_table(kind, ibis.union(*typed) if len(typed) > 1 else typed[0], temp=True)
+
+
+def _typed(table: Any, kind: str) -> Any:
+    import ibis
+
+    columns = {
+        name: (table[name] if name in table.columns else ibis.null()).cast(IBIS_TYPES[word])
+        for name, word in COLUMNS[kind].items()
+    }
+    at = columns.pop("at").cast("timestamp('UTC')").cast("timestamp")
+    return table.select(at=at, **columns)
+
+
+def _nothing(kind: str) -> Any:
+    import ibis
+
+    types = {name: IBIS_TYPES[word] for name, word in COLUMNS[kind].items()}
+    return ibis.memtable([], schema={**types, "at": "timestamp"})
+
+
+def _first(rows: Any, *keys: str) -> Any:
+    """The earliest event for each key: repeated lines are one event."""
+    import ibis
+
+    order = [rows.at, *([rows.step] if "step" in rows.columns else [])]
+    number = ibis.row_number().over(group_by=[rows[key] for key in keys], order_by=order)
+    numbered = rows.mutate(number=number)
+    return numbered.filter(numbered.number == 0).drop("number")
+
+
+def _is_answer(rows: Any) -> Any:
+    """An answer is a probability; anything else was none (NaN is above every number here)."""
+    return (rows.error.isnull() & rows.score.notnull() & rows.score.between(0.0, 1.0)).fill_null(
+        False
+    )
+
+
+def _pairs(rows: Any) -> Any:
+    """Rows that both scored, each once; at the time and step of the earlier score."""
+    import ibis
+
+    scored = _first(rows.filter(rows.arm.isin(ARMS) & _is_answer(rows)), "id", "arm")
+    champion, candidate = (scored.filter(scored.arm == arm) for arm in ARMS)
+    candidate = candidate.select("id", other_at="at", other_step="step", candidate="score")
+    both = champion.join(candidate, "id")
+    early = both.at <= both.other_at
+    return both.select(
+        "id",
+        "model",
+        at=ibis.ifelse(early, both.at, both.other_at),
+        step=ibis.ifelse(early, both.step, both.other_step),
+        champion=both.score,
+        candidate=both.candidate,
+    )
+
+
+def _labelled(rows: Any, labels: Any, horizon: timedelta) -> Any:
+    """Each row with its label, null where none arrived within the horizon."""
+    import ibis
+
+    joined = rows.left_join(labels, ["model", "id"])
+    in_time = joined.labelled_at <= joined.at + _span(horizon)
+    label = ibis.ifelse(in_time, joined.label, ibis.null())
+    return joined.select(*rows.columns, label=label)
+
+
+def _coverage(rows: Any, pairs: Any, now: datetime, horizon: timedelta) -> Coverage:
+    served = rows.filter(rows.served & rows.step.notin(UNMIRRORED))
+    mature = pairs.at <= _moment(now) - horizon
+    counts = _answer(
+        pairs.aggregate(
+            both=pairs.count(),
+            mature=mature.sum().fill_null(0),
+            labelled=(mature & pairs.label.notnull()).sum().fill_null(0),
+        )
+    )[0]
+    return Coverage(served=_answer(served.aggregate(n=served.id.nunique()))[0]["n"], **counts)
+
+
+def _days(rows: Any, time_zone: str) -> Sequence[Day]:
+    edges = _answer(rows.aggregate(first=rows.at.min(), last=rows.at.max()))[0]
+    if edges["first"] is None:
+        return ()
+    return local_days(_utc(edges["first"]), _utc(edges["last"]), time_zone)
+
+
+def _by_day(rows: Any, days: Sequence[Day]) -> Any:
+    import ibis
+
+    spans = ibis.memtable(
+        [{"start": _moment(start), "end": _moment(end)} for start, end in days],
+        schema={"start": "timestamp", "end": "timestamp"},
+    )
+    return rows.join(spans, [rows.at >= spans.start, rows.at < spans.end])
+
+
+def _loss(score: Any, label: Any, metric: str) -> Any:
+    if metric == "brier":
+        return (score - label) * (score - label)
+    sure = score.clip(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
+    return -(label * sure.ln() + (1.0 - label) * (1.0 - sure).ln())
+
+
+def _paired_sums(pairs: Any, metric: str, days: Sequence[Day]) -> Sequence[WindowPair]:
+    rows = _by_day(pairs, days)
+    worse = _loss(rows.candidate, rows.label, metric) - _loss(rows.champion, rows.label, metric)
+    rows = rows.mutate(worse=worse)
+    sums = rows.group_by(["start", "step"]).aggregate(
+        n=rows.count(), mean=rows.worse.mean(), variance=rows.worse.var(how="pop")
+    )
+    return tuple(
+        WindowPair(
+            start=_utc(row["start"]),
+            step=row["step"],
+            paired=Moments(n=row["n"], mean=row["mean"], m2=row["variance"] * row["n"]),
+        )
+        for row in _answer(sums.order_by(["start", "step"]))
+    )
+
+
+def _live_sums(rows: Any, slow_ms: float | None, days: Sequence[Day]) -> Sequence[WindowPair]:
+    rows = _by_day(rows, days)
+    fault = ~_is_answer(rows) if slow_ms is None else _is_slow(rows, slow_ms)
+    sums = rows.mutate(fault=fault).group_by(["start", "step"])
+    counts = {}
+    for arm in ARMS:
+        counts[f"{arm}_n"] = (rows.arm == arm).sum()
+        counts[f"{arm}_events"] = ((rows.arm == arm) & fault).sum()
+    found = _answer(sums.aggregate(**counts).order_by(["start", "step"]))
+    return tuple(
+        WindowPair(
+            start=_utc(row["start"]),
+            step=row["step"],
+            champion=Counts(n=row["champion_n"], events=row["champion_events"]),
+            candidate=Counts(n=row["candidate_n"], events=row["candidate_events"]),
+        )
+        for row in found
+    )
+
+
+def _is_slow(rows: Any, slow_ms: float) -> Any:
+    return rows.latency_ms.isnull() | (rows.latency_ms > slow_ms)
+
+
+def _newest(rows: Any, count: int) -> Any:
+    import ibis
+
+    return rows.order_by([ibis.desc("at"), ibis.desc("id")]).limit(count)
+
+
+def _sample_row(row: dict[str, Any]) -> SampleRow:
+    import json
+
+    return SampleRow(inputs=json.loads(row["inputs"]), label=row["label"], at=_utc(row["at"]))
+
+
+def _answer(expression: Any) -> list[dict[str, Any]]:
+    return list(expression.to_pyarrow().to_pylist())
+
+
+def _span(length: timedelta) -> Any:
+    import ibis
+
+    return ibis.interval(microseconds=length // timedelta(microseconds=1))
+
+
+def _moment(at: datetime) -> datetime:
+    """Engines keep UTC without saying so."""
+    return at.astimezone(UTC).replace(tzinfo=None)
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC)

@@ -1,0 +1,203 @@
+"""Telemetry over lists of the same events the spool holds: the definitions, in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from policies.errors import UnavailableError
+from policies.vocabulary import Counts, WindowPair
+from tasks.evidence.summary import moments_of
+from tasks.telemetry.days import Day, closed_days, local_days
+from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
+from tasks.telemetry.ports import Coverage, SampleRow
+
+Event = dict[str, Any]
+
+
+class _Pair(NamedTuple):
+    at: datetime
+    step: str
+    model: str
+    row_id: str
+    champion: float
+    candidate: float
+
+
+@dataclass
+class MemoryTelemetry:
+    """Lists may grow while it is used. ``down`` makes every question fail, as a lost source."""
+
+    predictions: list[Event] = field(default_factory=list)
+    outcomes: list[Event] = field(default_factory=list)
+    inputs: list[Event] = field(default_factory=list)
+    down: bool = False
+
+    def paired_windows(
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> tuple[Sequence[WindowPair], Coverage]:
+        check_loss(metric)
+        horizon = timedelta(hours=horizon_hours)
+        rows = self._release(release_id, now)
+        pairs = _pairs(rows)
+        labels = self._labels(now)
+        mature = [p for p in pairs if p.at + horizon <= now]
+        labelled = [(p, y) for p in mature if (y := _in_time(labels, p, horizon)) is not None]
+        coverage = Coverage(
+            served=len({r["id"] for r in rows if r["served"] and r["step"] not in UNMIRRORED}),
+            both=len(pairs),
+            mature=len(mature),
+            labelled=len(labelled),
+        )
+        if not pairs:
+            return (), coverage
+        days = local_days(min(p.at for p in pairs), max(p.at for p in pairs), time_zone)
+        windows: dict[tuple[datetime, str], list[float]] = {}
+        for pair, label in labelled:
+            if (day := _day_of(pair.at, closed_days(days, horizon, now))) is not None:
+                worse = loss(metric, pair.candidate, label) - loss(metric, pair.champion, label)
+                windows.setdefault((day[0], pair.step), []).append(worse)
+        return tuple(
+            WindowPair(start=start, step=step, paired=moments_of(windows[start, step]))
+            for start, step in sorted(windows)
+        ), coverage
+
+    def live_windows(
+        self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
+    ) -> Sequence[WindowPair]:
+        check_fault(metric, slow_ms)
+        rows = [r for r in self._release(release_id, now) if r["weight_bp"] > 0]
+        rows = [r for r in rows if r["arm"] == "champion" or (_is_candidate(r) and r["served"])]
+        if not rows:
+            return ()
+        days = local_days(min(map(_at, rows)), max(map(_at, rows)), time_zone)
+        windows: dict[tuple[datetime, str], list[Event]] = {}
+        for row in _first(rows, "id", "arm"):
+            if (day := _day_of(_at(row), days)) is not None:
+                windows.setdefault((day[0], row["step"]), []).append(row)
+        limit = slow_ms if metric == "slow" else None
+        return tuple(
+            WindowPair(
+                start=start,
+                step=step,
+                champion=_counts(windows[start, step], "champion", limit),
+                candidate=_counts(windows[start, step], "candidate", limit),
+            )
+            for start, step in sorted(windows)
+        )
+
+    def exposure(self, release_id: str) -> int:
+        self._answer()
+        rows = [r for r in self.predictions if r["release"] == release_id]
+        return len({r["id"] for r in rows if _is_candidate(r) and r["served"]})
+
+    def sample(
+        self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
+    ) -> Sequence[SampleRow]:
+        self._answer()
+        horizon = timedelta(hours=horizon_hours)
+        labels = self._labels(now)
+        inputs = {r["id"]: r["inputs"] for r in _first(self.inputs, "id") if r["model"] == model}
+        served = [r for r in self.predictions if r["model"] == model and r["served"]]
+        served = [r for r in served if since <= _at(r) <= now - horizon and r["id"] in inputs]
+        newest = sorted(_first(served, "id"), key=lambda r: (_at(r), r["id"]), reverse=True)
+        return tuple(
+            SampleRow(
+                inputs=inputs[r["id"]],
+                label=_label_in_time(labels, (model, r["id"]), _at(r) + horizon),
+                at=_at(r),
+            )
+            for r in newest[:rows]
+        )
+
+    def _answer(self) -> None:
+        if self.down:
+            raise UnavailableError("The telemetry does not answer.", advice="Bring it back.")
+
+    def _release(self, release_id: str, now: datetime) -> list[Event]:
+        self._answer()
+        return [r for r in self.predictions if r["release"] == release_id and _at(r) <= now]
+
+    def _labels(self, now: datetime) -> dict[tuple[str, str], tuple[datetime, float]]:
+        """The first label of each row; later ones never replace it."""
+        known = [r for r in self.outcomes if r["label"] is not None and _at(r) <= now]
+        return {(r["model"], r["id"]): (_at(r), r["label"]) for r in _first(known, "model", "id")}
+
+
+def _pairs(rows: Iterable[Event]) -> list[_Pair]:
+    """Rows that both scored, each once; at the time and step of the earlier score."""
+    scored = [r for r in rows if r["arm"] in ARMS and _is_answer(r)]
+    first = {(r["id"], r["arm"]): r for r in _first(scored, "id", "arm")}
+    pairs = []
+    for (row_id, arm), champion in first.items():
+        candidate = first.get((row_id, "candidate"))
+        if arm == "champion" and candidate is not None:
+            early = champion if _at(champion) <= _at(candidate) else candidate
+            pairs.append(
+                _Pair(
+                    _at(early),
+                    early["step"],
+                    champion["model"],
+                    row_id,
+                    champion["score"],
+                    candidate["score"],
+                )
+            )
+    return pairs
+
+
+def _first(rows: Iterable[Event], *keys: str) -> Iterable[Event]:
+    """The earliest event for each key: repeated lines are one event."""
+    first: dict[tuple[Any, ...], Event] = {}
+    for row in sorted(rows, key=lambda r: (_at(r), r.get("step") or "")):
+        first.setdefault(tuple(row[key] for key in keys), row)
+    return first.values()
+
+
+def _in_time(
+    labels: dict[tuple[str, str], tuple[datetime, float]], pair: _Pair, horizon: timedelta
+) -> float | None:
+    return _label_in_time(labels, (pair.model, pair.row_id), pair.at + horizon)
+
+
+def _label_in_time(
+    labels: dict[tuple[str, str], tuple[datetime, float]], key: tuple[str, str], until: datetime
+) -> float | None:
+    at, label = labels.get(key, (None, None))
+    return label if at is not None and at <= until else None
+
+
+def _day_of(at: datetime, days: Iterable[Day]) -> Day | None:
+    return next((day for day in days if day[0] <= at < day[1]), None)
+
+
+def _counts(rows: Iterable[Event], arm: str, slow_ms: float | None) -> Counts:
+    faults = [_is_fault(row, slow_ms) for row in rows if row["arm"] == arm]
+    return Counts(n=len(faults), events=sum(faults))
+
+
+def _is_candidate(row: Event) -> bool:
+    return bool(row["arm"] == "candidate")
+
+
+def _is_answer(row: Event) -> bool:
+    """An answer is a probability; anything else was none."""
+    return row["error"] is None and row["score"] is not None and 0.0 <= row["score"] <= 1.0
+
+
+def _is_fault(row: Event, slow_ms: float | None) -> bool:
+    if slow_ms is None:
+        return not _is_answer(row)
+    return bool(row["latency_ms"] is None or row["latency_ms"] > slow_ms)
+
+
+def _at(row: Event) -> datetime:
+    return datetime.fromisoformat(row["at"]).astimezone(UTC)

@@ -1,0 +1,43 @@
+"""Local days as half-open spans of UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from policies.errors import RefusedError
+
+Day = tuple[datetime, datetime]  # start and end, UTC; 23 to 25 hours apart
+
+
+def local_days(first: datetime, last: datetime, time_zone: str) -> Sequence[Day]:
+    """Every local day from the one that holds ``first`` to the one that holds ``last``."""
+    zone = _zone(time_zone)
+    day, end = first.astimezone(zone).date(), last.astimezone(zone).date()
+    days = []
+    while day <= end:
+        days.append((_midnight(day, zone), _midnight(day + timedelta(days=1), zone)))
+        day += timedelta(days=1)
+    return days
+
+
+def closed_days(days: Sequence[Day], horizon: timedelta, now: datetime) -> Sequence[Day]:
+    """Days to which nothing can be added any more: ended, and every label's horizon has passed.
+
+    A window that has been weighed must never change.
+    """
+    return [day for day in days if day[1] + horizon <= now]
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise RefusedError(
+            f"The time zone {name!r} is unknown.", advice="Use a name like America/New_York."
+        ) from error
