@@ -79,8 +79,8 @@ def unanswered(card: Document) -> tuple[str, ...]:
 
 def _human(artefact: Artefact, key: str) -> Field:
     label, ask = HUMAN_FIELDS[key]
-    text = artefact.tags.get(f"card.{key}", "").strip()
-    if not text:
+    text = artefact.tags.get(f"card.{key}", "")
+    if not text.strip():
         return missing(key, label, f"{ask} (registry tag card.{key})")
     return given(key, label, text, "person", f"tag card.{key}")
 

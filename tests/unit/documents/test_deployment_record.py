@@ -45,3 +45,10 @@ def test_as_a_statement_its_subject_is_the_artefact(entries: list[Entry]) -> Non
     made = statement(deployment_record(entries))
     assert made["subject"] == [{"name": "delay v2", "digest": {"sha256": "a" * 64}}]
     assert made["predicateType"].endswith("/deployment_record/v1")
+
+
+def test_what_no_entry_tells_is_missing(entries: list[Entry]) -> None:
+    """A commit or a data set that nobody recorded is missing: an empty text fills nothing."""
+    record = deployment_record(entries)
+    assert {"code_commit", "dataset_digests", "drills"} <= set(record.missing())
+    assert record.field("readiness").status == "filled"

@@ -20,6 +20,7 @@ from tasks.evaluation.scores import (
     log_loss,
     score_checks,
 )
+from tasks.telemetry.metrics import loss
 
 RULES = Scores(
     log_loss_margin=0.01,
@@ -160,3 +161,11 @@ def test_log_loss_is_proper(truth: float, claimed: float) -> None:
         return truth * log_loss([(score, 1.0)]) + (1 - truth) * log_loss([(score, 0.0)])
 
     assert expected(truth) <= expected(claimed) + 1e-12
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+@pytest.mark.parametrize("score", [0.0, 1e-9, 0.3, 0.999, 1.0])
+def test_staging_and_live_windows_mean_the_same(score: float, label: float) -> None:
+    """A margin is one number: both places reckon the same loss for the same answer."""
+    assert log_loss([(score, label)]) == pytest.approx(loss("log_loss", score, label), rel=0.01)
+    assert brier([(score, label)]) == pytest.approx(loss("brier", score, label))

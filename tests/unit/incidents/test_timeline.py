@@ -65,3 +65,15 @@ def test_a_release_still_open_is_not_resolved(entries: list[Entry]) -> None:
     found = timeline(entries[:-1])
     assert found.contained is not None
     assert found.resolved is None
+
+
+def test_mirrored_traffic_reaches_nobody(entries: list[Entry]) -> None:
+    """A shadow answers no user: impact begins with the first step that has a share."""
+    shadow = entries[2].model_copy(
+        update={
+            "at": entries[2].at - timedelta(days=7),
+            "payload": entries[2].payload | {"plan": entries[2].payload["plan"] | {"weight_bp": 0}},
+        }
+    )
+    found = timeline([*entries[:1], shadow, *entries[2:]])
+    assert found.began == entries[2].at

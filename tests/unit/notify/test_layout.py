@@ -101,3 +101,11 @@ def test_what_is_cut_is_seen_to_be_cut() -> None:
     assert cut("short", 10) == "short"
     many = blocks(Message(kind="page", title="t", body="b", commands=("c",) * 60))
     assert many[-1]["text"]["text"] == CUT
+
+
+@pytest.mark.parametrize("letter", ["&", "<", ">"])
+def test_the_limit_counts_what_is_sent(letter: str) -> None:
+    """An escaped letter takes the room of its escape, and is never cut in half."""
+    result = escaped(letter * 100, 50)
+    assert len(result) <= 50
+    assert html.unescape(result.removesuffix(CUT)) == letter * result.count("&")
