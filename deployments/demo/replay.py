@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import heapq
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from deployments.demo.client import GatewayClient
-from deployments.demo.flights import TIME_ZONE, rows_of
+from deployments.demo.departures import HOUR, Departure, by_hour, departures, share_of
+from deployments.demo.flights import TIME_ZONE
 from deployments.demo.world_clock import WorldClock
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HOUR = timedelta(hours=1)
 LONGEST_LABEL_LAG = timedelta(hours=48)  # the latest arrival of the year is known after 33
 POLL_SECONDS = 0.02
 DATA_ENDS = datetime(2014, 1, 1, tzinfo=ZoneInfo(TIME_ZONE)).astimezone(UTC)
@@ -95,43 +94,37 @@ class Replay:
         return self.progress
 
     def _run_hours(self) -> None:
-        self._recall_outcomes()
-        self._advance_to(_full_hour(self._now))
-        for hour, flights in _by_hour(self._kept(), self._now, self.plan.ends()):
+        flights = share_of(self.flights, self.plan.share_of_flights)
+        self._recall_outcomes(flights)
+        first = _full_hour(self._now)
+        self._advance_to(first)
+        for hour, flown in by_hour(flights, first, self.plan.ends()):
             if self.stop.is_set():
                 return
             started = time.monotonic()
-            self._send(flights)
+            self._send(flown)
             self._post_outcomes()
             self._clock.measure(HOUR, time.monotonic() - started)
             self._advance_to(hour + HOUR)
             self._tell_of_day()
         self._tell(finished=not self.stop.is_set())
 
-    def _send(self, flights: pd.DataFrame) -> None:
-        if flights.empty:
+    def _send(self, flown: list[Departure]) -> None:
+        if not flown:
             return
-        rows = [
-            {"id": row_id, "unit": unit, "inputs": inputs}
-            for row_id, unit, inputs in zip(
-                flights["id"], flights["unit"], rows_of(flights), strict=True
-            )
-        ]
-        answers = self._gateway.predict(self.plan.model, rows)
+        answers = self._gateway.predict(self.plan.model, [flight.row for flight in flown])
         answered = [answer for answer in answers if answer.get("score") is not None]
-        self._expect_outcomes(flights)
+        self._expect_outcomes(flown)
         self._count(
-            rows=len(rows),
-            unanswered=len(rows) - len(answered),
+            rows=len(flown),
+            unanswered=len(flown) - len(answered),
             fallbacks=sum(1 for answer in answered if answer.get("reason")),
         )
 
-    def _expect_outcomes(self, flights: pd.DataFrame) -> None:
-        arrived = flights[flights["label"].notna()]
-        for known_at, row_id, label in zip(
-            arrived["label_known_at"], arrived["id"], arrived["label"], strict=True
-        ):
-            heapq.heappush(self._known, (known_at.to_pydatetime(), row_id, float(label)))
+    def _expect_outcomes(self, flown: list[Departure]) -> None:
+        for flight in flown:
+            if flight.known_at is not None:
+                heapq.heappush(self._known, (flight.known_at, flight.row["id"], flight.label))
 
     def _post_outcomes(self) -> None:
         """Only what is known now: an outcome never comes before its flight has landed."""
@@ -142,17 +135,15 @@ class Replay:
         if due:
             self._count(outcomes=self._gateway.outcomes(self.plan.model, due))
 
-    def _recall_outcomes(self) -> None:
+    def _recall_outcomes(self, flights: pd.DataFrame) -> None:
         """After a restart: flights already sent whose outcome was not.
 
         Outcomes go out at full hours, so at most those of the last hour are not sent yet.
         """
         posted_until = _full_hour(self._now) - HOUR
-        flights = self._kept()
-        sent = flights["scheduled"].between(
-            max(self._now - LONGEST_LABEL_LAG, self.plan.begins()), self._now, inclusive="left"
-        )
-        self._expect_outcomes(flights[sent & (flights["label_known_at"] > posted_until)])
+        earliest = max(self._now - LONGEST_LABEL_LAG, self.plan.begins())
+        sent = departures(flights, earliest, _full_hour(self._now))
+        self._expect_outcomes([f for f in sent if f.known_at and f.known_at > posted_until])
 
     def _advance_to(self, moment: datetime) -> None:
         """Tick on, but wait at every look that falls due before or at ``moment``."""
@@ -179,13 +170,6 @@ class Replay:
         self._now = moment
         self._clock.tick(moment)
 
-    def _kept(self) -> pd.DataFrame:
-        share = self.plan.share_of_flights
-        if share >= 1.0:
-            return self.flights
-        kept = [zlib.crc32(row_id.encode()) < share * 2**32 for row_id in self.flights["id"]]
-        return self.flights[kept]
-
     def _count(self, **more: float) -> None:
         now = {name: getattr(self.progress, name) + value for name, value in more.items()}
         self.progress = replace(self.progress, **now)
@@ -203,18 +187,6 @@ class Replay:
             **news,
         )
         self.report(self.progress)
-
-
-def _by_hour(
-    flights: pd.DataFrame, first: datetime, end: datetime
-) -> Iterator[tuple[datetime, pd.DataFrame]]:
-    """Every full hour in UTC, busy or not: days of 23 and 25 local hours need no care."""
-    scheduled = flights["scheduled"]
-    hour = first
-    while hour < end:
-        low, high = scheduled.searchsorted(hour), scheduled.searchsorted(hour + HOUR)
-        yield hour, flights.iloc[low:high]
-        hour += HOUR
 
 
 def _full_hour(moment: datetime) -> datetime:

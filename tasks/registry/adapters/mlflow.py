@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 # MLflow asks a silent server again for minutes. Tasks have retries of their own, and a person
 # at the command line should hear of it now. Set only where the operator has set nothing.
-FAIL_FAST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # commands have progress bars of their own
+}
 
 RETRY_MAY_HELP = {
     "INTERNAL_ERROR",
@@ -41,7 +45,7 @@ class MlflowRegistry:
     """``uri``: of the tracking server, which is also the registry. ``store``: our copies."""
 
     def __init__(self, uri: str, store: Path) -> None:
-        for name, value in FAIL_FAST.items():
+        for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
         self._uri = uri
         self._store = ArtefactStore(store)
