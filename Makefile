@@ -33,8 +33,9 @@ test: test-unit ## every test that needs no browser, the fast ones first
 test-unit: $(INSTALLED) ## the pure tests: seconds
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 
-test-slow: $(INSTALLED) ## seeded simulations of the error rates: minutes
+test-slow: $(INSTALLED) ## simulations of the error rates, laws on many examples: minutes
 	$(BIN)/python -m pytest tests --ignore=tests/browser -m slow
+	$(BIN)/python -m pytest tests/unit --hypothesis-profile=thorough
 
 lint: $(INSTALLED) ## ruff: faults and formatting
 	$(BIN)/ruff check .

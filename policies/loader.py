@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,7 @@ def _read(path: Path) -> _Document:
     shown = _shown(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=_Yaml12)
+        node = _compose(text)
     except OSError as error:
         raise PolicyError(
             f"The policy {shown} cannot be read: {(error.strerror or 'unknown').lower()}.",
@@ -255,6 +256,13 @@ def _read(path: Path) -> _Document:
     document = _Document({}, {(): (shown, 1)})
     document.data = _value(node, (), document, shown) or {}
     return document
+
+
+@lru_cache(maxsize=32)
+def _compose(text: str) -> yaml.Node | None:
+    """Nodes are only read, so a parent's text is parsed once for all its children."""
+    node: yaml.Node | None = yaml.compose(text, Loader=_Yaml12)
+    return node
 
 
 def _syntax(shown: str, error: yaml.MarkedYAMLError) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 for _switch, _off in (
     ("DO_NOT_TRACK", "true"),
@@ -14,6 +15,12 @@ for _switch, _off in (
     ("PREFECT_SERVER_ANALYTICS_ENABLED", "false"),
 ):
     os.environ.setdefault(_switch, _off)
+
+# Laws are tried on few examples at every run and on many by `make test-slow`. Shared machines
+# stall now and then: an example's time proves nothing.
+settings.register_profile("quick", max_examples=25, deadline=None)
+settings.register_profile("thorough", max_examples=500, deadline=None)
+settings.load_profile("quick")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import loader
@@ -216,7 +216,6 @@ def test_a_recorded_policy_is_the_policy_that_was_loaded() -> None:
     assert loader.digest_of(again) == loaded.digest
 
 
-@settings(max_examples=40)
 @given(minutes=st.integers(1, 10_000), share=st.floats(0.5, 1.0))
 def test_any_change_of_a_number_changes_the_digest(minutes: int, share: float) -> None:
     """No two different policies share a name in the record."""
