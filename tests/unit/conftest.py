@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-HEAVY = ("prefect", "mlflow", "scipy.stats", "great_expectations", "evidently", "ibis", "pandas")
+HEAVY = ("prefect", "mlflow", "scipy.stats", "great_expectations", "evidently", "ibis")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
