@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from policies.errors import EvidenceError, RefusedError
+from policies.loader import files, load_all
 from policies.schema import Expectation
 from tasks.evaluation.adapters.great_expectations import GreatExpectationsContract
 from tasks.evaluation.adapters.memory import EXPECTATIONS, MemoryContract
@@ -71,6 +72,12 @@ CASES: list[tuple[str, dict[str, Any], bool]] = [
     (VALUES + "be_in_set", {"column": "count", "value_set": ["1", "2"]}, False),
     (VALUES + "be_in_set", {"column": "word", "value_set": []}, False),
     (VALUES + "be_in_set", {"column": "nothing", "value_set": ["x"]}, False),
+    (VALUES + "match_regex", {"column": "id", "regex": "^r[0-9]$"}, True),
+    (VALUES + "match_regex", {"column": "id", "regex": "[0-4]"}, False),
+    (VALUES + "match_regex", {"column": "id", "regex": "[0-4]", "mostly": 0.5}, True),
+    (VALUES + "match_regex", {"column": "count", "regex": "^[0-9]$"}, True),
+    (VALUES + "match_regex", {"column": "word", "regex": "(unclosed"}, False),
+    (VALUES + "match_regex", {"column": "nothing", "regex": "."}, False),
     (VALUES + "be_unique", {"column": "id"}, True),
     (VALUES + "be_unique", {"column": "gap"}, True),
     (VALUES + "be_unique", {"column": "word"}, False),
@@ -170,13 +177,17 @@ def test_numpy_answers_become_plain_ones() -> None:
     assert line.success is True
 
 
-def test_an_exception_inside_an_expectation_is_a_failed_line() -> None:
+def test_an_exception_inside_an_expectation_is_a_failed_line(contract: DataContract) -> None:
     """What cannot be evaluated has not been shown."""
-    line = check(
-        GreatExpectationsContract(), VALUES + "match_regex", column="word", regex="(unclosed"
-    )
+    line = check(contract, VALUES + "match_regex", column="word", regex="(unclosed")
     assert not line.success
     assert "could not be evaluated" in line.observed
+
+
+def test_the_catalogue_speaks_words_that_every_checker_knows(contract: DataContract) -> None:
+    """No shipped policy asks for an expectation that a checker would refuse."""
+    asked = [e for policy in load_all(files()) for e in policy.policy.staging.contract]
+    assert len(contract.validate(ROWS, asked)) == len(asked) > 0
 
 
 def test_importing_the_adapter_does_not_import_the_library() -> None:

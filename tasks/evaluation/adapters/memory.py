@@ -7,6 +7,7 @@ about its values, so such a line fails instead of passing on nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -37,7 +38,7 @@ def _line(rows: Rows, expectation: Expectation) -> ContractLine:
         return line(expectation, False, f"there is no column {column}")
     try:
         success, observed = answer(rows, kwargs)
-    except TypeError as error:  # a bound and a value that have no order, for instance
+    except (TypeError, re.error) as error:  # no order between bound and value, no pattern
         return line(expectation, False, f"could not be evaluated: {error}")
     return line(expectation, success, observed)
 
@@ -98,6 +99,12 @@ def _in_set(rows: Rows, kwargs: Mapping[str, Any]) -> Answer:
     return _share(sum(value in allowed for value in values), len(values), kwargs)
 
 
+def _match_regex(rows: Rows, kwargs: Mapping[str, Any]) -> Answer:
+    """Anywhere in the value, as written: a pattern that must span it says so with ^ and $."""
+    values, pattern = _values(rows, kwargs["column"]), re.compile(kwargs["regex"])
+    return _share(sum(bool(pattern.search(str(v))) for v in values), len(values), kwargs)
+
+
 def _unique(rows: Rows, kwargs: Mapping[str, Any]) -> Answer:
     values = _values(rows, kwargs["column"])
     seen: dict[Any, int] = {}
@@ -146,6 +153,7 @@ EXPECTATIONS: Mapping[str, Shape] = MappingProxyType(
         "expect_column_values_to_not_be_null": (_not_null, _COLUMN, _MOSTLY),
         "expect_column_values_to_be_between": (_between, _COLUMN, _BOUNDS | _MOSTLY),
         "expect_column_values_to_be_in_set": (_in_set, _COLUMN | {"value_set"}, _MOSTLY),
+        "expect_column_values_to_match_regex": (_match_regex, _COLUMN | {"regex"}, _MOSTLY),
         "expect_column_values_to_be_unique": (_unique, _COLUMN, _MOSTLY),
         "expect_column_values_to_be_of_type": (_of_type, _COLUMN | {"type_"}, _MOSTLY),
         "expect_column_values_to_be_in_type_list": (_of_type, _COLUMN | {"type_list"}, _MOSTLY),
