@@ -1,0 +1,76 @@
+"""One model in this process: a bad row costs itself, and nonsense is no score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deployments.gateway.model import Answer, Model
+from deployments.gateway.signature import Column
+
+COLUMNS = (Column("x", "double"), Column("n", "long"))
+
+
+class Estimator:
+    """Stands for what MLflow loads: answers ``x``, raises at a negative ``n``."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def predict(self, frame: Any, params: Any = None) -> Any:
+        self.calls += 1
+        assert [str(kind) for kind in frame.dtypes] == ["float64", "int64"]
+        if (frame["n"] < 0).any():
+            raise KeyError("n")
+        return frame[["n", "x"]].to_numpy()
+
+
+def rows(*values: tuple[float | None, int]) -> list[dict[str, Any]]:
+    return [{"x": x, "n": n} for x, n in values]
+
+
+def model(estimator: Any) -> Model:
+    return Model("sha256:" + "0" * 64, COLUMNS, False, estimator)
+
+
+def test_good_rows_are_one_call() -> None:
+    """The last column of a table is the score."""
+    estimator = Estimator()
+    assert model(estimator).score_each(rows((0.1, 1), (0.2, 2))) == [Answer(0.1), Answer(0.2)]
+    assert estimator.calls == 1
+
+
+def test_a_bad_row_costs_itself() -> None:
+    answers = model(Estimator()).score_each(rows(*[(0.5, 1)] * 20, (0.5, -1), *[(0.5, 1)] * 20))
+    assert [at for at, answer in enumerate(answers) if answer.error] == [20]
+    assert "KeyError" in (answers[20].error or "")
+
+
+def test_a_hopeless_batch_ends_soon() -> None:
+    """Looking for the bad rows is bounded, and no row is left without an answer."""
+    estimator = Estimator()
+    answers = model(estimator).score_each(rows(*[(0.5, -1)] * 500))
+    assert all(answer.error for answer in answers)
+    assert (len(answers), estimator.calls) == (500, 16)
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, None])
+def test_nonsense_is_no_score(score: float | None) -> None:
+    answer = model(Estimator()).score_each(rows((score, 1)))[0]
+    assert answer.score is None
+    assert "no probability" in (answer.error or "")
+
+
+def test_a_missing_column_is_the_rows_fault() -> None:
+    answers = model(Estimator()).score_each([{"x": 0.5, "n": 1}, {"x": 0.5}])
+    assert answers == [Answer(0.5), Answer(None, "n is missing")]
+
+
+def test_an_answer_of_another_length_is_no_answer() -> None:
+    class Short:
+        def predict(self, frame: Any, params: Any = None) -> Any:
+            return [0.5]
+
+    answers = model(Short()).score_each(rows((0.5, 1), (0.5, 1), (0.5, 1), (0.5, 1)))
+    assert len(answers) == 4

@@ -1,0 +1,82 @@
+"""Batches: everybody gets their own answers, calls are merged, the queue has an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Event
+
+import pytest
+
+from deployments.gateway.batcher import Batcher, Busy
+from deployments.gateway.model import Answer, Row
+
+
+class Gate:
+    """A scorer that waits until it is let go, and remembers the size of its calls."""
+
+    def __init__(self) -> None:
+        self.open, self.entered, self.sizes = Event(), Event(), list[int]()
+
+    def __call__(self, rows: Sequence[Row]) -> list[Answer]:
+        self.sizes.append(len(rows))
+        self.entered.set()
+        self.open.wait(5)
+        return [Answer(row["x"]) for row in rows]
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def batcher(gate: Gate) -> Iterator[Batcher]:
+    batcher = Batcher("test", gate, batch_rows=5, waiting_rows=8)
+    yield batcher
+    gate.open.set()
+    batcher.stop()
+
+
+def rows(*numbers: float) -> list[Row]:
+    return [{"x": number} for number in numbers]
+
+
+def test_waiting_requests_share_a_call_and_get_their_own_answers(
+    gate: Gate, batcher: Batcher
+) -> None:
+    first = batcher.submit(rows(0.1))
+    gate.entered.wait(5)
+    others = [batcher.submit(rows(number, number)) for number in (0.2, 0.3, 0.4)]
+    gate.open.set()
+    assert first.result(5) == [Answer(0.1)]
+    for number, future in zip((0.2, 0.3, 0.4), others, strict=True):
+        assert future.result(5) == [Answer(number)] * 2
+    assert gate.sizes == [1, 4, 2]  # at most five rows a call, never half a request
+
+
+def test_the_queue_has_an_end(gate: Gate, batcher: Batcher) -> None:
+    """What does not fit is refused at once, and there is room again afterwards."""
+    held = batcher.submit(rows(0.1))
+    gate.entered.wait(5)
+    more = batcher.submit(rows(*[0.2] * 7))
+    with pytest.raises(Busy):
+        batcher.submit(rows(0.3))
+    gate.open.set()
+    assert len(held.result(5)) + len(more.result(5)) == 8
+    while batcher.waiting:
+        pass
+    assert batcher.submit(rows(0.3)).result(5) == [Answer(0.3)]
+
+
+def test_a_large_request_alone_is_taken(gate: Gate, batcher: Batcher) -> None:
+    gate.open.set()
+    assert len(batcher.submit(rows(*[0.1] * 20)).result(5)) == 20
+
+
+def test_stopping_answers_what_waits_and_takes_no_more(gate: Gate, batcher: Batcher) -> None:
+    held = batcher.submit(rows(0.1))
+    batcher.stop()
+    with pytest.raises(Busy):
+        batcher.submit(rows(0.2))
+    gate.open.set()
+    assert held.result(5) == [Answer(0.1)]

@@ -1,0 +1,92 @@
+"""Requests: everything wrong is named, and nothing doubtful passes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deployments.gateway.request import (
+    Refusal,
+    check_rows,
+    read_body,
+    read_outcomes,
+    read_rows,
+)
+from deployments.gateway.signature import Column, is_fit
+
+COLUMNS = (Column("x", "double"), Column("n", "long"), Column("t", "string", required=False))
+ROW = {"id": "1", "unit": "u", "inputs": {"x": 1.5, "n": 2}}
+
+FITS = [
+    ("double", 1, True),
+    ("double", None, True),
+    ("double", True, False),
+    ("double", "1", False),
+    ("double", float("nan"), False),
+    ("long", 3.0, True),
+    ("long", 3.5, False),
+    ("long", None, False),
+    ("long", 2**63, False),
+    ("integer", 2**31, False),
+    ("integer", -(2**31), True),
+    ("boolean", 1, False),
+    ("string", None, True),
+    ("string", 1, False),
+    ("datetime", "2013-05-01T00:00:00", True),
+    ("datetime", "yesterday", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "fits"), FITS)
+def test_types(kind: str, value: Any, fits: bool) -> None:
+    assert is_fit(kind, value) is fits
+
+
+WRONG_BODIES = [
+    (b"", "no JSON"),
+    (b"[]", "no JSON object"),
+    (b'{"rows": [{"id": "1", "unit": "u", "inputs": {"x": NaN}}]}', "NaN"),
+    (b'{"rows": []}', "no rows"),
+    (b'{"rows": [1]}', "row 0: is no object"),
+    (b'{"rows": [{"id": "1", "inputs": {}}]}', "unit is missing"),
+    (b'{"rows": [{"id": 1, "unit": "u", "inputs": {}}]}', "id is missing or no text"),
+    (b'{"rows": [{"id": "1", "unit": "u"}]}', "inputs is missing"),
+]
+
+
+@pytest.mark.parametrize(("body", "fault"), WRONG_BODIES)
+def test_wrong_bodies(body: bytes, fault: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        read_rows(read_body(body), 10)
+    assert refused.value.status == 400
+    assert fault in refused.value.error
+
+
+def test_too_many_rows() -> None:
+    with pytest.raises(Refusal, match="too many"):
+        read_rows({"rows": [ROW] * 11}, 10)
+
+
+def test_every_wrong_column_is_named() -> None:
+    """Missing, mistyped and unknown ones in one answer, with the row they stand in."""
+    rows = read_rows({"rows": [ROW, ROW | {"inputs": {"x": "a", "y": 1}}]}, 10)
+    with pytest.raises(Refusal) as refused:
+        check_rows(rows, COLUMNS, COLUMNS)
+    for fault in ("row 1 (1): x is not", "n is missing", "y is unknown"):
+        assert fault in refused.value.error
+    assert "row 0" not in refused.value.error
+
+
+def test_a_column_of_the_candidate_alone_is_known() -> None:
+    """A request may already carry what only the candidate asks for."""
+    rows = read_rows({"rows": [ROW | {"inputs": {"x": 1, "n": 2, "new": 3}}]}, 10)
+    check_rows(rows, COLUMNS, (*COLUMNS, Column("new", "long")))
+
+
+@pytest.mark.parametrize("label", [None, True, "1", float("inf")])
+def test_labels_are_numbers(label: object) -> None:
+    body = json.loads(json.dumps({"outcomes": [{"id": "1", "label": label}]}))
+    with pytest.raises(Refusal, match="label is no number"):
+        read_outcomes(body, 10)
