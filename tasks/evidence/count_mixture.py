@@ -34,7 +34,7 @@ NEVER_BETS = 0.5
 HARM_GAPS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # in margins beyond the bound
 TINY = 1e-9
 LEAST = 1e-15  # keeps logarithms finite
-HALVINGS = 60
+HALVINGS = 48
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from tasks.evidence.windows import both, by_day, is_rate, sum_moments, tidy
 
 STATISTICS_VERSION = "1"
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
+HALVINGS = 18  # of the interval: finer than anybody reads
 GREATEST_RATE_MARGIN = 0.99  # a looser stage margin than this would ask nothing
 
 
@@ -228,7 +229,7 @@ def _edge(
     """Where the e-process crosses the threshold; the side nearer to "not rejected" is told."""
     if log_e(rejected) < threshold:
         return None
-    for _ in range(24):
+    for _ in range(HALVINGS):
         middle = (rejected + kept) / 2.0
         if log_e(middle) >= threshold:
             rejected = middle
