@@ -7,7 +7,7 @@ from policies.lifecycle import Release
 from policies.vocabulary import Evidence, Step
 from tasks.evidence.task import weigh
 from tasks.ledger.task import Log
-from tasks.telemetry.task import coverage_evidence, observe
+from tasks.telemetry.task import coverage_evidence, observe, rows_evidence
 from tasks.traffic.task import check_serving
 
 
@@ -21,6 +21,7 @@ def look_at_traffic(log: Log, state: Release, step: Step) -> list[Evidence]:
         return [down("telemetry", error)]
     return [
         *weigh(policy, step, observation.windows),
+        rows_evidence(policy, step, observation),
         coverage_evidence(policy, observation.coverage),
         serving,
     ]

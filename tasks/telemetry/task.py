@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from policies.schema import ReleasePolicy
+from policies.schema import ReleasePolicy, StageRules
 from policies.vocabulary import Evidence, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
@@ -75,6 +75,41 @@ def coverage_evidence(policy: ReleasePolicy, coverage: Coverage) -> Evidence:
             "detail": detail,
         }
     )
+
+
+def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -> Evidence:
+    """The least number of rows this step must have seen before it may pass.
+
+    With live traffic the rows the candidate answered count, before it the rows both scored.
+    """
+    rules = policy.rules_for(step)
+    needed = rules.min_rows if isinstance(rules, StageRules) else 0
+    counted = [
+        sum(_rows(window) for window in windows if window.step == step.name)
+        for name, windows in observation.windows.items()
+        if step.weight_bp == 0 or _kind(policy, name) == "proportion"
+    ]
+    n = min(counted, default=0)
+    return Evidence(
+        name="rows of this step",
+        kind="check",
+        status="ok" if n >= needed else "scarce",
+        effect=0.0,
+        limit=0.0,
+        n=n,
+        unit="rows short",
+        detail=f"{n} rows, {needed} needed.",
+    )
+
+
+def _kind(policy: ReleasePolicy, name: str) -> str:
+    return next(item.kind for item in policy.guardrails if item.name == name)
+
+
+def _rows(window: WindowPair) -> int:
+    if window.paired is not None:
+        return window.paired.n
+    return window.candidate.n if window.candidate is not None else 0
 
 
 @node("sample", "take a sample of recent traffic")
