@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     world = World(arguments.home.resolve())
     app = create_app(world, _tokens(world), due_checks)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     uvicorn.run(
         app,
         host=arguments.host,

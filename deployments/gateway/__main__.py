@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def main() -> None:
     )
     gateway = Gateway(options, ReplayClock(home / "clock"))
     app = create_app(gateway, lambda: _token(home))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     uvicorn.run(
         app,
         host=arguments.host,

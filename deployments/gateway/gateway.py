@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 from typing import Any
 
 from deployments.gateway.answering import Answering, Asked, Call, Counts, Given, lines
@@ -40,6 +41,7 @@ class Gateway:
         self._held: dict[str, Any] | None = None
         self._stations: dict[str, Station] = {}
         self._warm = False
+        self._closing = Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.spool = Spool(
             options.home / "spool",
@@ -53,6 +55,7 @@ class Gateway:
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._warm_up())]
 
     async def stop(self) -> None:
+        self._closing.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*(station.close() for station in self._stations.values()))
@@ -165,7 +168,7 @@ class Gateway:
             if flag != before.get(model):
                 station = self._stations.get(model)
                 if station is None:
-                    load = partial(load_variant, options=self.options)
+                    load = partial(load_variant, options=self.options, closing=self._closing)
                     station = self._stations[model] = Station(model, load)
                 station.want(flag)
 

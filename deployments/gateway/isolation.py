@@ -35,7 +35,14 @@ class IsolatedModel:
     memory_mb: float | None = None
 
     def __init__(
-        self, store: Path, digest: str, *, deadline: float, load_seconds: float, memory_mb: int
+        self,
+        store: Path,
+        digest: str,
+        *,
+        deadline: float,
+        load_seconds: float,
+        memory_mb: int,
+        closing: Event,
     ) -> None:
         self.digest = digest
         self.away: str | None = "starting"  # why it does not answer just now
@@ -46,6 +53,7 @@ class IsolatedModel:
         self._asking = Lock()
         self._broken = Event()
         self._stopped = Event()
+        self._closing = closing
         self._first: Future[None] = Future()
         self._keeper = Thread(target=self._keep, name=f"keeper {digest[7:15]}", daemon=True)
 
@@ -128,7 +136,7 @@ class IsolatedModel:
             waited = 0.0
             while not pipe.poll(_WATCH_SECONDS):
                 waited += _WATCH_SECONDS
-                if waited > self._load_seconds or self._stopped.is_set():
+                if waited > self._load_seconds or self._gives_up():
                     return RefusedError(
                         f"{self.digest[:19]}… was not loaded within {self._load_seconds:g} s.",
                         advice="Load it by hand to see what takes so long.",
@@ -144,6 +152,9 @@ class IsolatedModel:
         self.columns = tuple(Column(*column) for column in told["columns"])
         self.shows_features, self.memory_mb = told["features"], told["memory_mb"]
         return None
+
+    def _gives_up(self) -> bool:
+        return self._stopped.is_set() or self._closing.is_set()
 
     def _watch(self, process: subprocess.Popen[bytes], pipe: Connection) -> None:
         """In service until a question fails, the process ends or somebody stops it."""

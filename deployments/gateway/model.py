@@ -86,10 +86,12 @@ class Model:
             return [Answer(None, "not tried: too many rows of this batch failed")] * len(rows)
         calls_left[0] -= 1
         try:
-            return [_answer(score) for score in _scores(self._predict(rows), len(rows))]
+            output = self._predict(rows)
         except ModelFault as fault:
             if len(rows) == 1:
                 return [Answer(None, str(fault))]
+        else:
+            return _answers(output, len(rows))
         middle = len(rows) // 2
         first = self._halving(rows[:middle], calls_left)
         return first + self._halving(rows[middle:], calls_left)
@@ -157,6 +159,14 @@ def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
         else:
             table[column.name] = np.array(values, dtype=kind)
     return pd.DataFrame(table)
+
+
+def _answers(output: Any, rows: int) -> list[Answer]:
+    """No row is to blame for an answer of the wrong shape: all of them go without."""
+    try:
+        return [_answer(score) for score in _scores(output, rows)]
+    except ModelFault as fault:
+        return [Answer(None, str(fault))] * rows
 
 
 def _scores(output: Any, rows: int) -> list[float]:

@@ -52,6 +52,7 @@ class Station:
         self.active: Active | None = None
         self._load = load
         self._loaded: dict[Key, LoadedVariant] = {}
+        self._pending: dict[Key, asyncio.Future[LoadedVariant]] = {}
         self._loading: asyncio.Task[None] | None = None
 
     def want(self, flag: Mapping[str, Any]) -> None:
@@ -94,6 +95,10 @@ class Station:
     async def close(self) -> None:
         if self._loading is not None:
             self._loading.cancel()
+        late = await asyncio.gather(*self._pending.values(), return_exceptions=True)
+        for variant in late:
+            if isinstance(variant, LoadedVariant):
+                await asyncio.to_thread(variant.end)
         await asyncio.gather(*(asyncio.to_thread(item.end) for item in self._loaded.values()))
 
     async def _bring(
@@ -114,13 +119,15 @@ class Station:
             await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
 
     async def _fetch(self, key: Key) -> None:
-        """A load cannot be stopped half way: when nobody wants it any more it is closed."""
-        loading = asyncio.ensure_future(asyncio.to_thread(self._load, key))
+        """A load cannot be stopped half way: the next plan takes it over, or it is closed."""
+        if key not in self._pending:
+            self._pending[key] = asyncio.ensure_future(asyncio.to_thread(self._load, key))
+        loading = self._pending[key]
         try:
             self._loaded[key] = await asyncio.shield(loading)
-        except asyncio.CancelledError:
-            loading.add_done_callback(_close_unwanted)
-            raise
+        finally:
+            if loading.done():
+                self._pending.pop(key, None)
 
     def _install(
         self,
@@ -144,6 +151,8 @@ class Station:
         )
         for key in self._loaded.keys() - set(wanted.values()):
             self._loaded.pop(key).close()
+        for key in self._pending.keys() - set(wanted.values()):
+            self._pending.pop(key).add_done_callback(_close_unwanted)
 
     def _hold_back(self, plan: TrafficPlan) -> None:
         """While the new plan loads: no more traffic for a candidate than both plans allow."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Protocol
 
 from deployments.gateway.batcher import Batcher, Busy
@@ -121,8 +121,11 @@ class LoadedVariant:
             self.scorer.stop()
 
 
-def load_variant(key: Key, options: Options) -> LoadedVariant:
-    """Verify and load; blocks. ``RefusedError`` when the files are not what was released."""
+def load_variant(key: Key, options: Options, closing: Event) -> LoadedVariant:
+    """Verify and load; blocks. ``RefusedError`` when the files are not what was released.
+
+    ``closing`` ends a load in a process of its own that is still under way.
+    """
     if not key.isolated:
         return LoadedVariant(key, load(options.store, key.digest), options)
     model = IsolatedModel(
@@ -131,6 +134,7 @@ def load_variant(key: Key, options: Options) -> LoadedVariant:
         deadline=options.deadline_seconds,
         load_seconds=options.load_seconds,
         memory_mb=options.candidate_memory_mb,
+        closing=closing,
     )
     model.start()
     return LoadedVariant(key, model, options)

@@ -72,5 +72,5 @@ def test_an_answer_of_another_length_is_no_answer() -> None:
         def predict(self, frame: Any, params: Any = None) -> Any:
             return [0.5]
 
-    answers = model(Short()).score_each(rows((0.5, 1), (0.5, 1), (0.5, 1), (0.5, 1)))
-    assert len(answers) == 4
+    answers = model(Short()).score_each(rows((0.5, 1), (0.5, 1)))
+    assert all("2 rows were asked" in (answer.error or "") for answer in answers)

@@ -258,6 +258,6 @@ def test_no_worker_outlives_the_gateway(digests: tuple[Path, list[str]], signal:
         assert workers
         stack.predict(UNITS[:1], "hang")
         getattr(stack.process, signal)()
-        stack.process.wait(15)
+        assert stack.process.wait(15) == (0 if signal == "terminate" else -9)
         _, alive = psutil.wait_procs(workers, timeout=5)
         assert not alive
