@@ -101,13 +101,16 @@ class Replay:
         for hour, flown in by_hour(flights, first, self.plan.ends()):
             if self.stop.is_set():
                 return
-            started = time.monotonic()
+            started = self._working_seconds()
             self._send(flown)
             self._post_outcomes()
-            self._clock.measure(HOUR, time.monotonic() - started)
             self._advance_to(hour + HOUR)
+            self._clock.measure(HOUR, self._working_seconds() - started)
             self._tell_of_day()
         self._tell(finished=not self.stop.is_set())
+
+    def _working_seconds(self) -> float:
+        return time.monotonic() - self.progress.held_seconds
 
     def _send(self, flown: list[Departure]) -> None:
         if not flown:

@@ -42,6 +42,10 @@ class DelayModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         self.rates = {column: dict(table) for column, table in rates.items()}
         self.unseen = unseen
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The controller belongs to the process that serves, not to the artefact."""
+        return {name: value for name, value in self.__dict__.items() if name != "_threads"}
+
     def load_context(self, context: Any) -> None:
         """One request is too small to share among threads, and the champion needs the others."""
         self._threads = ThreadpoolController()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-SMOOTHING = 0.05  # weight of the newest step: about a day of hourly steps is remembered
+SMOOTHING = 0.01  # weight of the newest step: four days are remembered, nights and all
 FIRST_GUESS = 86_400.0  # world seconds per real second until something was measured: a day
 
 

@@ -131,7 +131,9 @@ def test_the_clock_waits_for_the_look(gateway: Gateway, tmp_path: Path) -> None:
     thread = threading.Thread(target=replay.run)
     thread.start()
     clock = WorldClock(tmp_path / "m.json")
-    while clock.read() != due:
+    for _ in range(1000):
+        if clock.read() == due:
+            break
         stop.wait(0.005)
     stop.wait(0.1)
     assert clock.read() == due
