@@ -13,6 +13,7 @@ from policies.vocabulary import Counts
 from tasks.evidence.count_mixture import (
     NEVER_BETS,
     CountWindow,
+    _project,
     log_e_count_above,
     log_e_count_below,
 )
@@ -48,7 +49,7 @@ def test_no_windows_are_no_evidence() -> None:
     assert log_e_count_above([], 0.01, 0.05) == 0.0 == log_e_count_below([], 0.01, 0.05)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.floats(0.0, 0.95),
     st.floats(0.0, 1.0),
@@ -62,7 +63,7 @@ def test_expectation_under_no_harm_is_at_most_one(
     assert _expected(log_e_count_above, pa, pb, 0.04, before) <= 1 + 1e-9
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.floats(0.0, 0.9),
     st.floats(0.0, 1.0),
@@ -74,6 +75,23 @@ def test_expectation_beyond_the_margin_is_at_most_one(
     """Whatever the rates, as long as the candidate is beyond the margin, safety cannot profit."""
     pb = pa + 0.1 + (0.9 - pa) * share
     assert _expected(log_e_count_below, pa, pb, 0.1, before) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize(("chosen", "bound"), [(0.3, 0.04), (0.9, 0.04), (0.02, 0.1), (0.05, 0.1)])
+def test_the_border_point_is_the_worst_case(chosen: float, bound: float) -> None:
+    """Along the whole border no pair of rates makes the likelihood ratio profitable."""
+    import numpy as np
+
+    base, na, nb = 0.05, 90.0, 9.0
+    cells = (np.array([[value]]) for value in (base, chosen, na, nb))
+    p = float(_project(*cells, bound)[0, 0])
+    q = p + bound
+    for step in range(100):
+        pa = (1.0 - bound) * step / 99
+        champion = 1 + (pa - p) * (base - p) / (p * (1 - p))
+        candidate = 1 + (pa + bound - q) * (chosen - q) / (q * (1 - q))
+        assert champion > 0 and candidate > 0
+        assert na * math.log(champion) + nb * math.log(candidate) <= 1e-9
 
 
 def test_silence_becomes_proof_as_rows_gather() -> None:
