@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -183,20 +183,19 @@ def _daily(
     return [moments_of(days[day]) for day in sorted(days)]
 
 
-def report(policy: ReleasePolicy, folder: Path, runs: int, seed: int) -> list[str]:
+def report(policy: ReleasePolicy, folder: Path, runs: int, seed: int) -> Iterator[str]:
     quality = next(g for g in policy.guardrails if g.kind == "paired_mean")
-    lines = [f"{runs} resampled summers each, seed {seed}, policy {policy.policy}"]
+    yield f"{runs} resampled summers each, seed {seed}, policy {policy.policy}"
     for name, sources in trials(folder, quality.metric).items():
         rng = random.Random(f"{seed} {name}")  # noqa: S311 - a simulation
         ended = [sail(policy, resampled(sources[n % len(sources)], rng)) for n in range(runs)]
         means = [day.mean for days in sources for day in days]
-        lines.append(
+        yield (
             f"{name}: mean day {statistics.fmean(means):+.4f}, "
             f"between days {statistics.stdev(means):.4f}; as it was: "
             + ", ".join(_told(sail(policy, days)) for days in sources)
         )
-        lines.append("  " + _shares(ended))
-    return lines
+        yield "  " + _shares(ended)
 
 
 def _told(voyage: Voyage) -> str:
@@ -224,7 +223,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(".seatrial") / "demo")
     asked = parser.parse_args()
     for line in report(find(asked.policy).policy, asked.data, asked.runs, asked.seed):
-        print(line)
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

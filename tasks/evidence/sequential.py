@@ -10,7 +10,9 @@ value also means that proof which later days have worn away is not proof any mor
 A day is one cluster. Paired quality is weighed by ``day_mixture`` throughout. Rates are
 weighed exactly by ``count_mixture`` until both arms have had ``MANY_EVENTS``, and by
 ``day_mixture`` of the days' differences from the next day on; which of the two a day uses is
-settled before that day, and the factors multiply, so the whole stays an e-process.
+settled before that day, and the factors multiply, so the whole stays an e-process. For harm
+half of the mixture stays with the exact counts: users who are failed now cannot wait for
+enough days to tell a bad week from a bad model.
 
 Before ``min_clusters`` days harm is reported as it stands (both cores hold from the first
 days), but safe is withheld: a few calm days cannot speak for the week.
@@ -29,7 +31,13 @@ from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Counts, Evidence, WindowPair
 from tasks.evidence.count_mixture import CountWindow, log_e_count_above, log_e_count_below
-from tasks.evidence.day_mixture import Days, log_e_above, log_e_below, summarise_days
+from tasks.evidence.day_mixture import (
+    Days,
+    log_e_above,
+    log_e_below,
+    log_mean_exp,
+    summarise_days,
+)
 from tasks.evidence.summary import NO_COUNTS, merge_counts
 from tasks.evidence.windows import both, by_day, is_rate, sum_moments, tidy
 
@@ -140,8 +148,9 @@ def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget)
 
 @dataclass(frozen=True)
 class _Split:
-    """Windows of rare events, then days of many."""
+    """All windows; those of rare events, and the days that followed them."""
 
+    every: tuple[CountWindow, ...]
     rare: tuple[CountWindow, ...]
     many: Days
     effect: float
@@ -156,8 +165,11 @@ def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) 
     plan, margin = guardrail.information, min(guardrail.margin, GREATEST_RATE_MARGIN)
 
     def harm(bound: float) -> float:
-        exact = log_e_count_above(split.rare, bound, margin)
-        return exact + log_e_above(split.many, bound, plan, budget.rollback_alpha)
+        rare = log_e_count_above(split.rare, bound, margin)
+        if split.many.n == 0:
+            return rare
+        then_days = rare + log_e_above(split.many, bound, plan, budget.rollback_alpha)
+        return log_mean_exp([log_e_count_above(split.every, bound, margin), then_days])
 
     def safe(bound: float) -> float:
         exact = log_e_count_below(split.rare, bound, margin)
@@ -177,6 +189,7 @@ def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) 
 
 def _split(windows: Sequence[WindowPair], budget: Budget) -> _Split | None:
     champion, candidate = NO_COUNTS, NO_COUNTS
+    every: list[CountWindow] = []
     rare: list[CountWindow] = []
     means: list[float] = []
     sizes: list[float] = []
@@ -190,8 +203,10 @@ def _split(windows: Sequence[WindowPair], budget: Budget) -> _Split | None:
         size = math.fsum(_size(*p) for p in pairs)
         total = math.fsum(_size(*p) * _difference(*p) for p in pairs)
         information, difference = information + size, difference + total
+        counted = [CountWindow(champion=a, candidate=b, before=champion) for a, b in pairs]
+        every += counted
         if min(champion.events, candidate.events) < MANY_EVENTS:
-            rare += [CountWindow(champion=a, candidate=b, before=champion) for a, b in pairs]
+            rare += counted
         else:
             means.append(total / size)
             sizes.append(size)
@@ -200,7 +215,7 @@ def _split(windows: Sequence[WindowPair], budget: Budget) -> _Split | None:
     if not days:
         return None
     many = summarise_days(means, sizes, budget.min_clusters)
-    return _Split(tuple(rare), many, difference / information, days, candidate.n)
+    return _Split(tuple(every), tuple(rare), many, difference / information, days, candidate.n)
 
 
 def _size(champion: Counts, candidate: Counts) -> float:
