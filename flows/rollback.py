@@ -5,9 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.incident import incident
-from tasks.connections import current
-from tasks.ledger.record import recall
-from tasks.ledger.task import quarantine
+from tasks.ledger.task import quarantine, release_of
 from tasks.registry.task import CHAMPION_ALIAS, set_alias
 
 
@@ -19,8 +17,7 @@ from tasks.registry.task import CHAMPION_ALIAS, set_alias
 )
 def rollback(release_id: str) -> None:
     """Safe to run twice: every act looks first whether it is done."""
-    world = current()
-    state = recall(world.ledger, release_id)
+    state = release_of(release_id)
     if state.champion is not None:
         set_alias(state.champion.ref, CHAMPION_ALIAS)
     reason = state.containment.reason if state.containment else "rolled back"

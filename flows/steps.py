@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-
-from tasks.documents.task import show_evidence
+from datetime import datetime
 
 from flows.looks import look_at_traffic
 from flows.messages import tell
@@ -14,19 +12,19 @@ from flows.staging import trial
 from policies.errors import RefusedError, UnavailableError
 from policies.lifecycle import LIFECYCLE_VERSION, Move, Phase, Release, next_look_after
 from policies.vocabulary import Evidence, Stage, Step, Verdict
-from tasks.connections import current
+from tasks.documents.task import show_evidence
 from tasks.evidence.digest import digest_of
 from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.gate.task import choose_policy, judge
 from tasks.ledger.task import Log, decide, open_release, take
 from tasks.notify import message
-from tasks.orchestrator.task import park, run_id
+from tasks.orchestrator.task import nap, park_if_long, run_id
 from tasks.registry.task import fetch
 from tasks.traffic.moving import plan_for
 from tasks.traffic.task import move_traffic
 
 VERSIONS = {"lifecycle": LIFECYCLE_VERSION, "statistics": STATISTICS_VERSION}
-LONGEST_NAP_SECONDS = 0.25
+RETRY_SECONDS = 10.0
 
 
 def begin(
@@ -94,16 +92,13 @@ def looked(
 def wait(log: Log, state: Release, move: Move) -> None:
     """A long wait ends this process; a short one stays in it, and wakes for any news."""
     until = move.until or log.now()
-    seconds = current().clock.real_seconds_until(log.model, until)
-    if seconds > current().settings.park_after_seconds:
-        park(datetime.now(UTC) + timedelta(seconds=seconds), move.because)
-    while log.now() < until and log.state() == state:
-        left = current().clock.real_seconds_until(log.model, until)
-        time.sleep(min(LONGEST_NAP_SECONDS, max(0.02, left)))
+    park_if_long(log.model, until, move.because)
+    while log.now() < until and not log.has_news(state):
+        nap(log.model, until)
 
 
 def wait_out(log: Log, error: UnavailableError) -> None:
     """Something outside is down: the release holds where it is, says so, and tries again."""
     with suppress(UnavailableError):  # the ledger or Slack may be what is down
         tell(log, message.source_down(log.model, log.release_id, str(error)))
-    time.sleep(10.0)
+    time.sleep(RETRY_SECONDS)

@@ -144,6 +144,7 @@ class Release(Value):
     seconds_to_zero_traffic: float | None = None
     closing: Closing | None = None
     last_move: int = 0
+    last_entry: int = 0
 
     @property
     def policy(self) -> ReleasePolicy:
@@ -189,11 +190,12 @@ def check_move(state: Release, kind: str) -> Phase:
 
 
 def _apply(state: Release, entry: Entry) -> Release:
+    changes: dict[str, Any] = {"last_entry": entry.seq}
     if entry.move:
-        changes = {"phase": check_move(state, entry.kind), "last_move": entry.seq}
+        changes |= {"phase": check_move(state, entry.kind), "last_move": entry.seq}
         return state.model_copy(update=changes | _MOVES[entry.kind](state, entry))
-    handler = _FACTS.get(entry.kind)
-    return state if handler is None else state.model_copy(update=handler(state, entry))
+    handler = _FACTS.get(entry.kind, _nothing)
+    return state.model_copy(update=changes | handler(state, entry))
 
 
 def _opened(_: Release, entry: Entry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +46,7 @@ def run() -> None:
         "PREFECT_LOGGING_LEVEL": os.environ.get("PREFECT_LOGGING_LEVEL", "ERROR"),
     }.items():
         os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         app()
     except SeatrialError as error:
@@ -52,3 +54,8 @@ def run() -> None:
     except KeyboardInterrupt:
         print("\nInterrupted. What this command had started has been stopped.", file=sys.stderr)
         sys.exit(3)
+
+
+def _interrupted(*_: object) -> None:
+    """A polite request to end is treated like Ctrl-C."""
+    raise KeyboardInterrupt

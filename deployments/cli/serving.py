@@ -10,6 +10,7 @@ import typer
 
 from deployments.cli.output import AsJson, say, show, table
 from deployments.cli.releasing import Actor, me
+from deployments.control import switch
 from policies.errors import SeatrialError, UnavailableError
 from policies.vocabulary import Serving
 from tasks.connections import World, current
@@ -34,20 +35,18 @@ def kill(
     """Take a model out of service now. Works on the switch alone; the record follows."""
     world, who = current(), actor or me()
     start = time.monotonic()
-    plan = world.router.kill(model, to, reason, who)
+    done = switch.kill(world, model, to, reason, who)
     observed, agreed = _confirm(world, model, lambda r: r.killed_to is not None)
     seconds = time.monotonic() - start
-    target = world.router.killed_to(model)
-    _record(world, "kill", model, who, {"model": model, "to": target, "reason": reason})
     data: dict[str, object] = {
         "model": model,
-        "to": target,
+        "to": done.killed_to,
         "seconds": seconds,
-        "revision": plan.revision,
+        "revision": done.plan.revision,
     }
     data["observed"] = [item.plain() for item in observed]
-    head = f"{model} is killed: {target} answers. {seconds:.2f} s."
-    _report(data, head, observed, agreed, as_json)
+    head = f"{model} is killed: {done.killed_to} answers. {seconds:.2f} s."
+    _report(data, head, observed, agreed, done.unrecorded, as_json)
 
 
 def restore(
@@ -56,17 +55,23 @@ def restore(
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Lift a kill: the plan that was published last rules again."""
+    """Lift a kill: the champion serves again. A trial returns only by its release."""
     world, who = current(), actor or me()
-    plan = world.router.restore(model, who)
+    done = switch.restore(world, model, reason, who)
     observed, agreed = _confirm(world, model, lambda r: r.killed_to is None)
-    _record(world, "restore", model, who, {"model": model, "reason": reason})
     data: dict[str, object] = {
         "model": model,
-        "revision": plan.revision,
+        "revision": done.plan.revision,
         "observed": [item.plain() for item in observed],
     }
-    _report(data, f"{model} serves by its plan again.", observed, agreed, as_json)
+    _report(
+        data,
+        f"{model} is served by its champion again.",
+        observed,
+        agreed,
+        done.unrecorded,
+        as_json,
+    )
 
 
 def _confirm(
@@ -86,27 +91,21 @@ def _confirm(
     return observed, False
 
 
-def _record(world: World, kind: str, model: str, actor: str, payload: dict[str, object]) -> None:
-    """After the act: a ledger that cannot be written must not have delayed it."""
-    from tasks.ledger.record import live_releases, note
-
-    try:
-        live = live_releases(world.ledger, model)
-        release_id = live[0].release_id if live else None
-        now = world.clock.now(model)
-        note(world.ledger, kind, payload, at=now, actor=actor, model=model, release_id=release_id)
-    except SeatrialError as error:
-        say(f"The switch has moved, but the ledger could not record it: {error.message}")
-        say("What to do: repair the ledger; the flag document keeps who, when and why.")
-
-
 def _report(
-    data: dict[str, object], head: str, observed: list[Serving], agreed: bool, as_json: bool
+    data: dict[str, object],
+    head: str,
+    observed: list[Serving],
+    agreed: bool,
+    unrecorded: str | None,
+    as_json: bool,
 ) -> None:
     rows = [
         (item.replica, item.revision, item.killed_to or "the plan", item.error or "")
         for item in observed
     ]
+    if unrecorded is not None:
+        say(f"The switch has moved, but the ledger could not record it: {unrecorded}")
+        say("What to do: repair the ledger; the flag document keeps who, when and why.")
     show(data, table(head, ("replica", "revision", "served by", "error"), rows), as_json)
     if not agreed:
         raise UnavailableError(

@@ -66,6 +66,11 @@ class Log:
     def entries(self) -> Sequence[Entry]:
         return current().ledger.entries(release_id=self.release_id)
 
+    def has_news(self, state: Release) -> bool:
+        """Whether anything was recorded of this release since ``state`` was folded."""
+        world = current()
+        return bool(world.ledger.entries(release_id=self.release_id, after=state.last_entry))
+
     def is_mine(self) -> bool:
         """Whether no other run has taken the release over."""
         lease = current().ledger.lease_of(self.release_id)
@@ -86,6 +91,11 @@ def take(release_id: str, model: str, holder: str) -> Log:
     """Take the lease of a release (or take it over: the run before is fenced off)."""
     lease = current().ledger.take_lease(release_id, holder, datetime.now(UTC), LEASE)
     return Log(lease=lease, model=model)
+
+
+def release_of(release_id: str) -> Release:
+    """The release as the ledger tells it now."""
+    return recall(current().ledger, release_id)
 
 
 @node("open release", "open the release of {artefact.ref}")

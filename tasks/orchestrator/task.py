@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from tasks.connections import current
 from tasks.node import node
 
 RELEASE_DEPLOYMENT = "release/release"
+LONGEST_NAP_SECONDS = 0.5
+SHORTEST_NAP_SECONDS = 0.05
 
 
 def run_id() -> str:
@@ -27,6 +30,20 @@ def run_id() -> str:
     if context is None or context.flow_run is None:
         raise RefusedError("This only works inside a flow run.", advice="Launch the deployment.")
     return str(context.flow_run.id)
+
+
+def park_if_long(model: str, until: datetime, because: str) -> None:
+    """Park when the wait is longer, in real seconds, than a wake is worth."""
+    world = current()
+    seconds = world.clock.real_seconds_until(model, until)
+    if seconds > world.settings.park_after_seconds:
+        park(datetime.now(UTC) + timedelta(seconds=seconds), because)
+
+
+def nap(model: str, until: datetime) -> None:
+    """Wait in this process, briefly: news and kills are looked for between two naps."""
+    left = current().clock.real_seconds_until(model, until)
+    time.sleep(min(LONGEST_NAP_SECONDS, max(SHORTEST_NAP_SECONDS, left)))
 
 
 def park(due: datetime, because: str) -> NoReturn:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from policies.errors import UnavailableError
 from policies.lifecycle import Release
-from policies.vocabulary import FULL_WEIGHT_BP, Serving, Step, TrafficPlan, TrafficVariant, Value
+from policies.vocabulary import Serving, Step, TrafficPlan, TrafficVariant, Value
 from tasks.traffic.ports import Router, ServingPlane
 
 
@@ -113,29 +113,44 @@ def move_traffic(
 
 
 def contain(
-    router: Router, serving: ServingPlane, state: Release, *, timeout_seconds: float = 30.0
+    router: Router,
+    serving: ServingPlane,
+    state: Release,
+    *,
+    timeout_seconds: float = 30.0,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Moved:
     """Candidate out of traffic now. Needs the switch alone to act; the replicas to confirm.
 
-    While the model is killed nothing is applied: the kill already outranks every plan, and what
-    counts is that no replica gives the candidate any traffic.
+    Contained is what every replica reports: no share, no mirror and no candidate loaded, or the
+    model killed. Whatever else may be wrong with a replica does not delay it. While the model is
+    killed nothing is applied: the kill already outranks every plan.
     """
     start = time.monotonic()
-    plan = plan_without_candidate(state)
+    published = router.current(state.model) or plan_without_candidate(state)
     if router.killed_to(state.model) is None:
-        return move_traffic(router, serving, plan, timeout_seconds=timeout_seconds)
+        published = router.apply(plan_without_candidate(state))
     while time.monotonic() - start < timeout_seconds:
-        observed = tuple(serving.observe(state.model))
-        if observed and all(item.killed_to is not None for item in observed):
-            current = router.current(state.model) or plan
-            return Moved(plan=current, observed=observed, seconds=time.monotonic() - start)
-        time.sleep(0.05)
+        observed = _observed(serving, state.model)
+        if observed and all(_is_contained(replica) for replica in observed):
+            seconds = time.monotonic() - start
+            return Moved(plan=published, observed=observed, seconds=seconds)
+        sleep(0.02)
     raise UnavailableError(
-        f"{state.model} is killed, but not every replica reports it.",
+        f"The switch has taken the candidate of {state.model} out of traffic, "
+        "but not every replica confirms it.",
         advice="Look at the gateway's log (seatrial doctor names it).",
     )
 
 
-def share_of_candidate(plan: TrafficPlan | None) -> float:
-    """The candidate's share of traffic under a plan, 0 to 1."""
-    return 0.0 if plan is None or plan.candidate is None else plan.weight_bp / FULL_WEIGHT_BP
+def _observed(serving: ServingPlane, model: str) -> tuple[Serving, ...]:
+    try:
+        return tuple(serving.observe(model))
+    except UnavailableError:
+        return ()
+
+
+def _is_contained(replica: Serving) -> bool:
+    if replica.killed_to is not None:
+        return True
+    return replica.weight_bp == 0 and not replica.mirror and "candidate" not in replica.serving

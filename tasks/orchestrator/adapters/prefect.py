@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -47,7 +47,7 @@ class PrefectOrchestrator:
 
     def wake(self, run_id: str) -> Run:
         with self._client() as client:
-            woken = Scheduled(name="Woken")
+            woken: State[Any] = Scheduled(name="Woken")
             result: OrchestrationResult[Any] = client.set_flow_run_state(UUID(run_id), woken)
             if result.status.value not in ("ACCEPT", "WAIT"):
                 reason = getattr(result.details, "reason", None) or result.status.value
