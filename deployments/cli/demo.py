@@ -50,7 +50,7 @@ def demo(
             row["exposed_requests"],
             _seconds(row["seconds_to_zero_traffic"]),
             row["days_replayed"],
-            row["reason"],
+            _first_sentence(str(row["reason"])),
         )
         for row in rows
     ]
@@ -68,4 +68,10 @@ def demo(
 
 
 def _seconds(value: float | None) -> str:
-    return "never exposed" if value is None else f"{value:.2f}"
+    return "not needed" if value is None else f"{value:.2f}"
+
+
+def _first_sentence(text: str) -> str:
+    """The whole reason is in ``seatrial why`` and in ``--json``."""
+    head = text.split("; ")[0].split(". ")[0]
+    return head if head.endswith(".") else f"{head}."

@@ -29,7 +29,7 @@ from policies.lifecycle import Phase, Release
 from tasks.connections import World
 
 Say = Callable[[str], None]
-PARK_AFTER_SECONDS = 3.0  # the demo's weeks last seconds; a real installation parks after 60
+PARK_AFTER_SECONDS = 2.0  # the demo's weeks last seconds; a real installation parks after 60
 PREPARE_SECONDS = 240.0
 LONGEST_VOYAGE_SECONDS = 900.0
 
@@ -44,6 +44,7 @@ class Voyage:
     barrier: Barrier
     replay: Replay
     thread: threading.Thread
+    halt: threading.Event
     run_id: str = ""
     release_id: str = ""
     progress: Progress = field(default_factory=Progress)
@@ -69,29 +70,28 @@ class Demo:
         Interrupted, it stops the stack if this call started it.
         """
         ran_before = any(r.process() for r in Roster(self.home / "stack.json").read().values())
-        halt = threading.Event()
         try:
-            return self._run(halt)
+            return self._run()
         except BaseException:
-            halt.set()
             if not ran_before:
                 stop(Roster(self.home / "stack.json").read().values())
             raise
-        finally:
-            halt.set()
 
-    def _run(self, halt: threading.Event) -> list[dict[str, Any]]:
+    def _run(self) -> list[dict[str, Any]]:
         self.home.mkdir(parents=True, exist_ok=True)
         registered = self._stack_and_models()
         world = World(self.home)
         write_people(self.home)
-        voyages = [self._cast_off(world, name, registered[name], halt) for name in self.scenarios]
-        for voyage in voyages:
-            voyage.thread.start()
-        self._follow(world, voyages)
-        halt.set()
-        for voyage in voyages:
-            voyage.thread.join(timeout=30)
+        voyages = [self._cast_off(world, name, registered[name]) for name in self.scenarios]
+        try:
+            for voyage in voyages:
+                voyage.thread.start()
+            self._follow(world, voyages)
+        finally:
+            for voyage in voyages:
+                voyage.halt.set()
+            for voyage in voyages:
+                voyage.thread.join(timeout=30)
         return [self._row(voyage) for voyage in voyages]
 
     def _stack_and_models(self) -> dict[str, dict[str, str]]:
@@ -126,9 +126,7 @@ class Demo:
         names = [base, *(f"{base}-{n}" for n in range(2, 100))]
         return next(name for name in names if not (clocks / f"{name}.json").exists())
 
-    def _cast_off(
-        self, world: World, scenario: str, registered: dict[str, str], halt: threading.Event
-    ) -> Voyage:
+    def _cast_off(self, world: World, scenario: str, registered: dict[str, str]) -> Voyage:
         model = registered["model"]
         plan = ReplayPlan(
             model=model,
@@ -139,9 +137,10 @@ class Demo:
         WorldClock(plan.clock_folder / f"{model}.json").tick(plan.begins())
         adopt_champion(world, model, registered["champion"], None, ENGINEER.name)
         barrier = Barrier(world, model, plan.begins())
+        halt = threading.Event()
         replay = Replay(plan, prepare(self.home / "demo"), barrier, halt)
         voyage = Voyage(
-            scenario, model, registered["candidate"], barrier, replay, threading.Thread()
+            scenario, model, registered["candidate"], barrier, replay, threading.Thread(), halt
         )
         replay.report = lambda progress: setattr(voyage, "progress", progress)
         voyage.thread = threading.Thread(target=replay.run, name=f"replay {scenario}", daemon=True)
@@ -167,6 +166,8 @@ class Demo:
                 if told.get(voyage.scenario) != line:
                     told[voyage.scenario] = line
                     self.say(f"{voyage.scenario}: {line}")
+                if voyage.state.phase is Phase.CLOSED:
+                    voyage.halt.set()
                 if voyage.state.request is not None:
                     self._sign(world, voyage, told)
             if all(voyage.state.phase is Phase.CLOSED for voyage in voyages):
