@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from deployments.cli.home import here
 from deployments.cli.output import AsJson, say, show
 from deployments.cli.releasing import wake_run
-from policies.errors import RefusedError
+from policies.errors import RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import ApprovalRequest, SignOff
-from tasks.connections import World, current
+from tasks.connections import World
 from tasks.ledger.record import live_releases, note, recall
 
 WAIT_FOR_SUSPENSION_SECONDS = 20.0
@@ -41,7 +42,7 @@ def approve(
     """Show what is asked, sign exactly that, and count it."""
     from tasks.documents.packet import approval_packet
 
-    world = current()
+    world = here()
     state = release_asking(world, request)
     asked = state.request
     if asked is None:
@@ -103,7 +104,10 @@ def signed(
 
 
 def cast(world: World, state: Release, vote: SignOff) -> None:
-    """Put the vote on the ledger and wake the run once it is suspended."""
+    """Put the vote on the ledger and wake the run once it is suspended.
+
+    A vote counts from the moment it is on the ledger, whether or not Prefect answers.
+    """
     note(
         world.ledger,
         "vote",
@@ -113,6 +117,13 @@ def cast(world: World, state: Release, vote: SignOff) -> None:
         release_id=state.release_id,
         model=state.model,
     )
+    try:
+        _wake_when_suspended(world, state)
+    except UnavailableError as error:
+        say(f"The vote is recorded. The release goes on when Prefect is back: {error.message}")
+
+
+def _wake_when_suspended(world: World, state: Release) -> None:
     deadline = time.monotonic() + WAIT_FOR_SUSPENSION_SECONDS
     while time.monotonic() < deadline:
         now = recall(world.ledger, state.release_id)

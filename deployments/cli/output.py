@@ -13,6 +13,7 @@ from rich.table import Table
 
 from policies.errors import PolicyError, SeatrialError
 
+Model = Annotated[str, typer.Argument(help="The registered model's name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.output import AsJson, show
+from deployments.cli.home import here
+from deployments.cli.output import AsJson, Model, show
 from policies.errors import RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
-from tasks.connections import World, current
+from tasks.connections import World
 from tasks.gate.choosing import policy_of
 from tasks.ledger.record import known, live_releases, note, quarantined
 from tasks.traffic.moving import contain, move_traffic
@@ -31,7 +32,7 @@ def me() -> str:
 
 
 def adopt(
-    model: str,
+    model: Model,
     version: Annotated[str | None, typer.Argument(help="The version that serves today.")] = None,
     rule: Annotated[
         float | None,
@@ -43,7 +44,7 @@ def adopt(
     """Put what serves today behind the switch, as the champion that releases are compared with."""
     if (version is None) == (rule is None):
         raise typer.BadParameter("name a version, or a --rule, and not both")
-    plan = adopt_champion(current(), model, version, rule, actor or me())
+    plan = adopt_champion(here(), model, version, rule, actor or me())
     what = f"v{version}" if version else f"the rule {rule:g}"
     show(plan.plain(), f"{model} is served by {what}, revision {plan.revision}.", as_json)
 
@@ -78,14 +79,14 @@ def adopt_champion(
 
 
 def release(
-    model: str,
-    version: str,
+    model: Model,
+    version: Annotated[str, typer.Argument(help="The registered version to release.")],
     policy: Annotated[str | None, typer.Option(help="Policy; else the one that names it.")] = None,
     requester: Actor = "",
     as_json: AsJson = False,
 ) -> None:
     """Launch the release of a registered version. Refused at once when it cannot begin."""
-    world = current()
+    world = here()
     check_it_can_begin(world, model, version, policy)
     parameters = {
         "model": model,
@@ -106,7 +107,6 @@ def release(
 def check_it_can_begin(world: World, model: str, version: str, policy: str | None) -> None:
     """The refusals that the run would meet in its first seconds, told to whoever launches it."""
     policy_of(model, policy, world.settings.catalog)
-    artefact = world.registry.fetch(ModelRef(model=model, version=version))
     if (live := live_releases(world.ledger, model)) and live[0].release_id:
         raise RefusedError(
             f"Release {live[0].release_id} of {model} v{live[0].version} is live: one at a time.",
@@ -118,6 +118,8 @@ def check_it_can_begin(world: World, model: str, version: str, policy: str | Non
             f"Nothing serves {model} yet, so there is nothing to compare with.",
             advice=f"Run `seatrial adopt {model} VERSION` (or --rule) first.",
         )
+    world.serving.observe(model)
+    artefact = world.registry.fetch(ModelRef(model=model, version=version))
     if serving.champion is not None and serving.champion.digest == artefact.digest:
         raise RefusedError(
             f"{artefact.ref} has the same files as the champion ({serving.champion.ref}).",
@@ -137,7 +139,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Take the candidate out of traffic now; the release then ends as rolled back."""
-    world = current()
+    world = here()
     state = live_release_of(world, target)
     moved = contain(world.router, world.serving, state)
     now = world.clock.now(state.model)

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.output import AsJson, say, show, table
+from deployments.cli.home import here
+from deployments.cli.output import AsJson, Model, say, show, table
 from deployments.cli.releasing import Actor, me
 from deployments.control import switch
-from policies.errors import SeatrialError, UnavailableError
+from policies.errors import SeatrialError
 from policies.vocabulary import Serving
-from tasks.connections import World, current
+from tasks.connections import World
 
 CONFIRM_SECONDS = 5.0
 
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def kill(
-    model: str,
+    model: Model,
     reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
     to: Annotated[
         str | None, typer.Option(help="previous, baseline or error; else what is there.")
@@ -33,7 +34,7 @@ def kill(
     as_json: AsJson = False,
 ) -> None:
     """Take a model out of service now. Works on the switch alone; the record follows."""
-    world, who = current(), actor or me()
+    world, who = here(), actor or me()
     start = time.monotonic()
     done = switch.kill(world, model, to, reason, who)
     observed, agreed = _confirm(world, model, lambda r: r.killed_to is not None)
@@ -50,13 +51,13 @@ def kill(
 
 
 def restore(
-    model: str,
+    model: Model,
     reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
     """Lift a kill: the champion serves again. A trial returns only by its release."""
-    world, who = current(), actor or me()
+    world, who = here(), actor or me()
     done = switch.restore(world, model, reason, who)
     observed, agreed = _confirm(world, model, lambda r: r.killed_to is None)
     data: dict[str, object] = {
@@ -108,7 +109,6 @@ def _report(
         say("What to do: repair the ledger; the flag document keeps who, when and why.")
     show(data, table(head, ("replica", "revision", "served by", "error"), rows), as_json)
     if not agreed:
-        raise UnavailableError(
-            f"The switch has moved, but {len(observed)} replica(s) answered and not all agree.",
-            advice="Look at the gateway's log; run the command again to check.",
-        )
+        say(f"The switch has moved, but {len(observed)} replica(s) answered and not all agree.")
+        say("What to do: run `seatrial doctor`; run this command again to check.")
+        raise typer.Exit(3)

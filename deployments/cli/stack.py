@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from deployments.cli.home import here
 from deployments.cli.output import AsJson, say, show, table
 from tasks.connections import current
 
@@ -35,7 +36,7 @@ def up(as_json: AsJson = False) -> None:
 
 
 def down(as_json: AsJson = False) -> None:
-    """Stop exactly what ``up`` started here, and prove it dead."""
+    """Stop exactly what `seatrial up` started here, and prove it dead."""
     from deployments.stack.world import down as take_down
 
     stopped, alive = take_down(current().home.path)
@@ -51,7 +52,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Check every part and say what to do about what is not well."""
     from deployments.stack.doctor import examine
 
-    found = examine(current())
+    found = examine(here())
     rows = [
         (item.part, "well" if item.well else "NOT WELL", item.told, item.advice) for item in found
     ]

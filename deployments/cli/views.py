@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.output import AsJson, show, table
+from deployments.cli.home import here
+from deployments.cli.output import AsJson, say, show, table
 from policies.errors import SeatrialError
 from policies.lifecycle import Release
-from tasks.connections import World, current
+from tasks.connections import World
 from tasks.ledger.record import known, recall
 
 
@@ -23,7 +24,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """What each model serves, and where each release stands."""
-    world = current()
+    world = here()
     ids = [e.release_id for e in world.ledger.entries(model=model) if e.kind == "opened"]
     states = [recall(world.ledger, release_id) for release_id in ids if release_id]
     models = sorted({e.model for e in world.ledger.entries(model=model) if e.model})
@@ -42,10 +43,13 @@ def status(
     }
     if as_json:
         show(data, "", True)
-        return
-    show(data, table("Served, as observed", ("model", "served by", "revision"), served), False)
-    columns = ("release", "version", "stands", "last verdict", "next")
-    show(data, table("Releases", columns, rows), False)
+    else:
+        show(data, table("Served, as observed", ("model", "served by", "revision"), served), False)
+        columns = ("release", "version", "stands", "last verdict", "next")
+        show(data, table("Releases", columns, rows), False)
+    if any(not revision for _, _, revision in served):
+        say("What serves could not be observed everywhere. What to do: run `seatrial doctor`.")
+        raise typer.Exit(3)
 
 
 def _place(state: Release) -> str:
@@ -81,11 +85,14 @@ def _served(world: World, model: str) -> tuple[str, str]:
     return "; ".join(sorted(told)), ", ".join(sorted({str(r.revision) for r in replicas}))
 
 
-def why(release_id: str, as_json: AsJson = False) -> None:
+def why(
+    release_id: Annotated[str, typer.Argument(help="The release's id, from `seatrial status`.")],
+    as_json: AsJson = False,
+) -> None:
     """Who decided what, when, on which evidence: from the ledger alone."""
     from tasks.ledger.story import why as tell
 
-    world = current()
+    world = here()
     known(world.ledger, release_id)
     entries = world.ledger.entries(release_id=release_id)
     lines = tell(entries)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import httpx
 
-from deployments.stack.parts import PARTS
+from deployments.stack.parts import PARTS, last_poll
 from deployments.stack.processes import Roster
-from policies.errors import SeatrialError
+from policies.errors import SeatrialError, UnavailableError
 from policies.vocabulary import Value
-from tasks.connections import World
+from tasks.connections import Settings, World
 
 
 class Health(Value):
@@ -22,7 +23,7 @@ class Health(Value):
 
 def examine(world: World) -> list[Health]:
     """Every part of the stack, the ledger's chain and every model's switch."""
-    found = [_processes(world), *(_http(world, name, path) for name, path in _ADDRESSES)]
+    found = [_processes(world), *(_answers(world, name) for name in _ADDRESSES), _worker(world)]
     checks: list[tuple[str, Callable[[World], str]]] = [
         ("ledger", _ledger),
         ("flag document", _flags),
@@ -32,7 +33,13 @@ def examine(world: World) -> list[Health]:
     return found + [_checked(world, name, check) for name, check in checks]
 
 
-_ADDRESSES = (("prefect_api", "/health"), ("mlflow_uri", "/health"), ("control_url", "/health"))
+_ADDRESSES: dict[str, Callable[[Settings], Sequence[str]]] = {
+    "prefect": lambda settings: [f"{settings.prefect_api}/health"],
+    "mlflow": lambda settings: [f"{settings.mlflow_uri}/health"],
+    "gateway": lambda settings: [f"{url}/health" for url in settings.gateway_urls],
+    "control": lambda settings: [f"{settings.control_url}/health"],
+}
+SILENT_SECONDS = 90.0  # a worker reports every 30 s
 
 
 def _processes(world: World) -> Health:
@@ -47,20 +54,38 @@ def _processes(world: World) -> Health:
     )
 
 
-def _http(world: World, name: str, path: str) -> Health:
-    part = name.split("_")[0]
+def _answers(world: World, part: str) -> Health:
     try:
-        address = f"{getattr(world.settings, name)}{path}"
-        status = httpx.get(address, timeout=5.0).status_code
-        well, told = status == 200, f"{address} answered {status}"
+        seen = [_asked(address) for address in _ADDRESSES[part](world.settings)]
     except SeatrialError as error:
         return Health(part=part, well=False, told=error.message, advice=error.advice)
+    wrong = [told for well, told in seen if not well]
+    told = "; ".join(wrong or [told for _, told in seen])
+    return Health(part=part, well=not wrong, told=told, advice=_log(world, part) if wrong else "")
+
+
+def _asked(address: str) -> tuple[bool, str]:
+    try:
+        answer = httpx.get(address, timeout=5.0)
     except httpx.TransportError as error:
-        well, told = False, f"{address}: {error}"
-    log = world.home.path / "logs" / f"{part}.log"
-    return Health(
-        part=part, well=well, told=told, advice="" if well else f"Run `seatrial up`; read {log}."
-    )
+        return False, f"{address}: {error}"
+    return answer.status_code == 200, f"{address} answered {answer.status_code}"
+
+
+def _worker(world: World) -> Health:
+    """The worker has no address; Prefect knows when it last reported."""
+    try:
+        seen = last_poll(world.settings.prefect_api)
+    except SeatrialError as error:
+        return Health(part="worker", well=False, told=error.message, advice=error.advice)
+    silent = None if seen is None else (datetime.now(UTC) - seen).total_seconds()
+    well = silent is not None and silent < SILENT_SECONDS
+    told = "Prefect knows of no worker" if silent is None else f"reported {silent:.0f} s ago"
+    return Health(part="worker", well=well, told=told, advice="" if well else _log(world, "worker"))
+
+
+def _log(world: World, part: str) -> str:
+    return f"Run `seatrial up`; read {world.home.path / 'logs' / f'{part}.log'}."
 
 
 def _checked(world: World, name: str, check: Callable[[World], str]) -> Health:
@@ -79,8 +104,12 @@ def _flags(world: World) -> str:
     served = []
     for model in models:
         replicas = world.serving.observe(model)
-        wrong = [replica.error for replica in replicas if replica.error]
-        served.append(f"{model}: {wrong[0]}" if wrong else f"{model} at {len(replicas)} replica(s)")
+        for replica in replicas:
+            if replica.error:
+                raise UnavailableError(
+                    f"{model} at {replica.replica}: {replica.error}", advice=_log(world, "gateway")
+                )
+        served.append(f"{model} at {len(replicas)} replica(s)")
     return "; ".join(served) or "no model is adopted yet"
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import httpx
 
 POOL = "seatrial"
+PART_VARIABLE = "SEATRIAL_PART"  # marks a process as started here, even when its parent is gone
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PYTHONUNBUFFERED": "1",
     "GIT_PYTHON_REFRESH": "quiet",
@@ -22,12 +25,15 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the stack. ``ports`` maps every part's name to its port."""
+    """One process of the stack. ``ports`` maps every part's name to its port.
+
+    ``is_well(ports, started)``: whether the process that was started then does its work.
+    """
 
     name: str
     has_port: bool
     command: Callable[[Path, Mapping[str, int]], list[str]]
-    health: Callable[[Mapping[str, int]], str | None]  # an address that answers 200
+    is_well: Callable[[Mapping[str, int], float], bool]
     patience_seconds: float
     advice: str
 
@@ -70,8 +76,14 @@ def _worker(_: Path, __: Mapping[str, int]) -> list[str]:
     return [_program("prefect"), "worker", "start", *pool, "--install-policy", "never"]
 
 
-def _at(name: str, path: str) -> Callable[[Mapping[str, int]], str | None]:
-    return lambda ports: f"http://127.0.0.1:{ports[name]}{path}"
+def _at(name: str, path: str) -> Callable[[Mapping[str, int], float], bool]:
+    return lambda ports, _: answers(f"http://127.0.0.1:{ports[name]}{path}")
+
+
+def _polls(ports: Mapping[str, int], started: float) -> bool:
+    """The worker has no address of its own: Prefect says when it last asked for work."""
+    seen = last_poll(f"http://127.0.0.1:{ports['prefect']}/api")
+    return seen is not None and seen.timestamp() >= started
 
 
 PARTS = (
@@ -93,8 +105,13 @@ PARTS = (
         60.0,
         "its port is taken",
     ),
-    Part("worker", False, _worker, lambda _: None, 60.0, "Prefect does not answer"),
+    Part("worker", False, _worker, _polls, 90.0, "Prefect does not answer"),
 )
+
+
+def mark(home: Path, part: str) -> tuple[str, str]:
+    """Variable and value that tell a process of this part of this home."""
+    return PART_VARIABLE, f"{part}@{home}"
 
 
 def environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
@@ -112,6 +129,17 @@ def environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # five processes for jobs nobody runs here
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['mlflow']}",
     }
+
+
+def last_poll(api: str) -> datetime | None:
+    """When a worker of the pool last reported to Prefect; ``None`` when none did."""
+    try:
+        told = httpx.post(f"{api}/work_pools/{POOL}/workers/filter", json={}, timeout=5.0)
+    except httpx.TransportError:
+        return None
+    rows = told.json() if told.status_code == 200 else []
+    beats = [row["last_heartbeat_time"] for row in rows if row.get("last_heartbeat_time")]
+    return max((datetime.fromisoformat(beat) for beat in beats), default=None)
 
 
 def answers(address: str) -> bool:

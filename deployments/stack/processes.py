@@ -1,18 +1,26 @@
 """Processes that this home started: remembered by pid and start time, stopped as whole trees.
 
 A pid alone may have been given to somebody else since; pid and start time together have not.
+Every process also carries a mark in its environment, which whatever it starts inherits: so what
+a killed process has left behind is found too.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from policies.errors import RefusedError
 
 GRACE_SECONDS = 8.0
 
@@ -25,6 +33,7 @@ class Started:
     pid: int
     started: float  # seconds since the epoch, as the operating system tells it
     port: int | None
+    mark: tuple[str, str] | None = None  # variable and value in its environment
 
     def process(self) -> psutil.Process | None:
         """The living process, or ``None``."""
@@ -45,9 +54,15 @@ class Roster:
     def read(self) -> dict[str, Started]:
         try:
             rows = json.loads(self.path.read_text())
+            return {row["name"]: _row(row) for row in rows}
         except FileNotFoundError:
             return {}
-        return {row["name"]: Started(**row) for row in rows}
+        except (ValueError, KeyError, TypeError) as error:
+            raise RefusedError(
+                f"{self.path} is damaged: what was started here is not known.",
+                advice="End the processes by hand (`ps` shows this home in their commands), "
+                "then delete the file.",
+            ) from error
 
     def write(self, rows: Iterable[Started]) -> None:
         draft = self.path.with_suffix(".tmp")
@@ -58,6 +73,11 @@ class Roster:
         self.write([*(r for r in self.read().values() if r.name != row.name), row])
 
 
+def _row(data: dict[str, Any]) -> Started:
+    mark = data.get("mark")
+    return Started(**data | {"mark": (mark[0], mark[1]) if mark else None})
+
+
 def start(
     name: str,
     command: Sequence[str],
@@ -66,6 +86,7 @@ def start(
     environment: Mapping[str, str],
     folder: Path,
     port: int | None,
+    mark: tuple[str, str] | None = None,
 ) -> Started:
     """Start in the background, in a session of its own, with its output in ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -76,31 +97,65 @@ def start(
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, **dict([mark] if mark else [])},
             start_new_session=True,
         )
-    return Started(name, child.pid, psutil.Process(child.pid).create_time(), port)
+    return Started(name, child.pid, psutil.Process(child.pid).create_time(), port, mark)
 
 
 def stop(rows: Iterable[Started]) -> list[str]:
     """End each process with everything it started; returns the names of what would not die."""
-    trees = {row.name: _tree(row) for row in rows}
-    every = [process for tree in trees.values() for process in tree]
+    trees = {row.name: tree(row) for row in rows}
+    every = [process for each in trees.values() for process in each]
     _signal(every, lambda process: process.terminate())
     _, alive = psutil.wait_procs(every, timeout=GRACE_SECONDS)
     _signal(alive, lambda process: process.kill())
     psutil.wait_procs(alive, timeout=GRACE_SECONDS)
-    return [name for name, tree in trees.items() if any(_lives(process) for process in tree)]
+    return [name for name, each in trees.items() if any(_lives(process) for process in each)]
 
 
-def _tree(row: Started) -> list[psutil.Process]:
+def tree(row: Started) -> list[psutil.Process]:
+    """Everything that lives of what was started: children first, then what lost its parent."""
     root = row.process()
-    if root is None:
-        return []
+    found: list[psutil.Process] = []
+    if root is not None:
+        try:
+            found = [*root.children(recursive=True), root]
+        except psutil.NoSuchProcess:
+            found = []
+    return [*found, *(process for process in _marked(row) if process not in found)]
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: a process is never started and not remembered."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    ours = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in ours}
     try:
-        return [*root.children(recursive=True), root]
-    except psutil.NoSuchProcess:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        if came:
+            raise KeyboardInterrupt
+
+
+def _marked(row: Started) -> list[psutil.Process]:
+    if row.mark is None:
         return []
+    variable, value = row.mark
+    return [process for process in psutil.process_iter() if _carries(process, variable, value)]
+
+
+def _carries(process: psutil.Process, variable: str, value: str) -> bool:
+    try:
+        return process.environ().get(variable) == value and _lives(process)
+    except (psutil.Error, OSError):  # somebody else's, or gone meanwhile
+        return False
 
 
 def _signal(processes: Iterable[psutil.Process], act: Callable[[psutil.Process], None]) -> None:
@@ -112,4 +167,7 @@ def _signal(processes: Iterable[psutil.Process], act: Callable[[psutil.Process],
 
 
 def _lives(process: psutil.Process) -> bool:
-    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -34,7 +34,7 @@ def test_every_make_target_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_seatrial_command_exists(page: Path) -> None:
     """A reader can type each `seatrial` line as it stands."""
-    from deployments.cli.main import app
+    from deployments.cli.app import app
 
     unknown = {words for words in typed(page, "seatrial") if not knows(app, words)}
     assert unknown == set()

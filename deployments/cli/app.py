@@ -1,0 +1,33 @@
+"""Every command of ``seatrial``, and the home they share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.cli import approving, demo, policy, releasing, serving, stack, views
+
+app = typer.Typer(
+    name="seatrial",
+    help="Release machine-learning models responsibly: each step is earned with evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(policy.app, name="policy")
+for module in (stack, demo, releasing, views, approving, serving):
+    module.register(app)
+
+
+@app.callback()
+def options(
+    home: Annotated[
+        Path,
+        typer.Option(envvar="SEATRIAL_HOME", help="The folder where all of Seatrial's state lies."),
+    ] = Path(".seatrial"),
+) -> None:
+    """Choose the home; every command and everything it starts uses it."""
+    os.environ["SEATRIAL_HOME"] = str(home.resolve())

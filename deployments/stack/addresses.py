@@ -1,0 +1,107 @@
+"""Where the parts of a home listen, and the files that tell everybody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from deployments.stack.parts import PARTS
+from deployments.stack.processes import Started
+from tasks.connections import Settings
+
+KEPT_SETTINGS = ("park_after_seconds", "catalog")  # what a person may have written there
+
+
+def free_ports(home: Path, running: Iterable[Started]) -> dict[str, int]:
+    """The ports of last time, so that addresses stay; free ones the first time."""
+    file = home / "ports.json"
+    kept = _read(file) | {r.name: r.port for r in running if r.port and r.process() is not None}
+    ports: dict[str, int] = {}
+    for part in PARTS:
+        if part.has_port:
+            known = kept.get(part.name)
+            ports[part.name] = known if isinstance(known, int) else _free_port()
+    _write(file, json.dumps(ports))
+    return ports
+
+
+def holder(port: int) -> str | None:
+    """Who listens on this port, in words; ``None`` when it is free."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return _program_at(port)
+    return None
+
+
+def write_tokens(home: Path) -> None:
+    """One bearer token a scope, readable by the owner alone; existing ones are kept."""
+    file = home / "tokens.json"
+    if file.exists():
+        return
+    tokens = {scope: secrets.token_urlsafe(32) for scope in ("read", "route", "kill")}
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as sink:
+        json.dump(tokens, sink)
+
+
+def write_settings(home: Path, ports: Mapping[str, int], park: float | None) -> Settings:
+    """The addresses anew; what a person has set is kept."""
+    file = home / "settings.json"
+    before = _read(file)
+    kept = {key: before[key] for key in KEPT_SETTINGS if key in before}
+    if park is not None:
+        kept["park_after_seconds"] = park
+    base = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    settings = Settings.model_validate(
+        {
+            "prefect_api": f"{base['prefect']}/api",
+            "prefect_ui": base["prefect"],
+            "mlflow_uri": base["mlflow"],
+            "control_url": base["control"],
+            "gateway_urls": (base["gateway"],),
+        }
+        | kept
+    )
+    _write(file, settings.model_dump_json(indent=1))
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What a file of ours holds; a missing or damaged one is written anew."""
+    try:
+        held = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".tmp")
+    draft.write_text(text)
+    draft.replace(file)
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _program_at(port: int) -> str:
+    try:
+        found = [c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port]
+        pid = next((pid for pid in found if pid), None)
+        return f"{psutil.Process(pid).name()} (process {pid})" if pid else "another program"
+    except psutil.Error:
+        return "another program"
