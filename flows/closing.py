@@ -1,4 +1,4 @@
-"""The moves that end a release: contain, promote, close."""
+"""The moves that end a release: contain, promote, close; and what is left to people."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def promote(log: Log, state: Release, move: Move) -> None:
 
 
 def close(log: Log, state: Release, move: Move) -> None:
-    """What follows the end: quarantine and incident where due, documents, the last entry."""
+    """What follows the end: quarantine and incident where due, then the last move."""
     outcome = move.outcome or Outcome.ABORTED
     why = state.containment
     if outcome is Outcome.ROLLED_BACK:
@@ -61,7 +61,12 @@ def close(log: Log, state: Release, move: Move) -> None:
         "exposed_requests": exposure(log.release_id),
         "seconds_to_zero_traffic": state.seconds_to_zero_traffic,
     }
-    state = log.move(state, "closed", closing)
-    for name, digest in write_documents(log.release_id).items():
-        log.fact("document", {"name": name, "digest": digest})
+    log.move(state, "closed", closing)
+
+
+def finish(log: Log, state: Release) -> None:
+    """What a closed release leaves to people: its documents and a last message, each once."""
+    if not any(entry.kind == "document" for entry in log.entries()):
+        for name, digest in write_documents(log.release_id).items():
+            log.fact("document", {"name": name, "digest": digest})
     tell(log, message.release_complete(state))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.incidents.task import draft_post_mortem, open_incident
+from tasks.incidents.task import draft_post_mortem, is_paged, open_incident, record_page
 from tasks.notify import message
 from tasks.notify.task import send
 
@@ -18,7 +18,7 @@ from tasks.notify.task import send
 def incident(release_id: str) -> None:
     """Open the incident of a release once; running it again writes the draft anew."""
     opened = open_incident(release_id)
-    if opened is not None:
+    if not is_paged(release_id):
         page = message.page(opened)
-        send(page, page.title)
+        record_page(opened, page, send(page, page.title))
     draft_post_mortem(release_id)

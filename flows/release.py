@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows.approvals import ask_people, await_people, standing_now
-from flows.closing import close, contain_candidate, promote
+from flows.closing import close, contain_candidate, finish, promote
 from flows.forms import ModelName, PolicyName, ReleaseId, Requester, Version
 from flows.steps import begin, enter, look, wait, wait_out
 from policies.errors import StaleMoveError, UnavailableError
@@ -60,6 +60,7 @@ def release(
             state = log.state()
             move = next_move(state, state.policy, log.now(), standing)
             if move.kind == "done":
+                finish(log, state)
                 return told(state)
             CARRY_OUT[move.kind](log, state, move)
         except StaleMoveError as error:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tasks.documents.task import draw_drift
-
 from flows.looks import down
 from policies.errors import UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Evidence
+from tasks.documents.task import draw_drift
 from tasks.evaluation.task import (
     check_contract,
     check_parity,
@@ -21,7 +20,7 @@ from tasks.ledger.task import Log
 from tasks.registry.task import check_untouched, reference
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.task import sample, sample_evidence
-from tasks.traffic.task import check_fallback, probe
+from tasks.traffic.task import check_fallback, probe, probe_champion
 
 TIMED_CALLS = 40
 WORTH_OF_TRAFFIC = timedelta(days=31)
@@ -46,7 +45,7 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
     policy, artefact = state.policy, state.artefact
     inputs, labels = [row.inputs for row in rows], [row.label for row in rows]
     offline = reference(artefact)
-    old = probe(state.model, "champion", inputs, "recent traffic", timed_calls=TIMED_CALLS)
+    old = probe_champion(state, inputs, timed_calls=TIMED_CALLS)
     new = probe(state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS)
     online = probe(state.model, "candidate", [row.inputs for row in offline], "reference rows")
     draw_drift(log.release_id, [row.inputs for row in offline], inputs)

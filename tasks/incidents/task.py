@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.artifacts import create_markdown_artifact
 
 from policies.lifecycle import fold
-from policies.vocabulary import Entry
+from policies.vocabulary import Entry, Message
 from tasks.connections import current
 from tasks.incidents.incident import Incident, incident_of
 from tasks.incidents.post_mortem import draft
@@ -16,12 +16,13 @@ ACTOR = "system:incident"
 
 
 @node("open incident", "open the incident of {release_id}")
-def open_incident(release_id: str) -> Incident | None:
-    """Record it; ``None`` when the release has its incident already."""
+def open_incident(release_id: str) -> Incident:
+    """Record it; a release that has its incident already keeps that one."""
     world = current()
     entries = world.ledger.entries(release_id=release_id)
-    if any(entry.kind == "incident" for entry in entries):
-        return None
+    known = next((entry for entry in entries if entry.kind == "incident"), None)
+    if known is not None:
+        return Incident.model_validate(known.payload)
     state = fold(entries)
     now = world.clock.now(state.model)
     opened = incident_of(state, now)
@@ -36,6 +37,28 @@ def open_incident(release_id: str) -> Incident | None:
         )
     )
     return opened
+
+
+@node("is it paged?", "was anybody called for {release_id}?")
+def is_paged(release_id: str) -> bool:
+    entries = current().ledger.entries(release_id=release_id)
+    return any(e.kind == "notified" and e.payload.get("kind") == "page" for e in entries)
+
+
+@node("record page", "record who was called for {incident.release_id}")
+def record_page(incident: Incident, page: Message, where: str) -> None:
+    """Only now is it known that somebody was called: a run that starts again calls nobody twice."""
+    world = current()
+    world.ledger.append(
+        Entry(
+            kind="notified",
+            release_id=incident.release_id,
+            model=incident.model,
+            actor=ACTOR,
+            at=world.clock.now(incident.model),
+            payload={"kind": page.kind, "title": page.title, "where": where},
+        )
+    )
 
 
 @node("draft post-mortem", "draft the post-mortem of {release_id}")

@@ -37,6 +37,14 @@ def live_releases(ledger: Ledger, model: str | None = None) -> tuple[Release, ..
     return tuple(state for state in states if state.is_live)
 
 
+def undocumented(ledger: Ledger) -> tuple[Release, ...]:
+    """Closed releases without a document on record: their run was lost in its last seconds."""
+    entries = ledger.entries()
+    written = {entry.release_id for entry in entries if entry.kind == "document"}
+    closed = (e.release_id for e in entries if e.kind == "closed" and e.release_id not in written)
+    return tuple(recall(ledger, release_id or "") for release_id in closed)
+
+
 def record(
     ledger: Ledger,
     lease: Lease,

@@ -21,6 +21,7 @@ from tasks.ledger.record import (
     quarantined,
     recall,
     record,
+    undocumented,
 )
 from tasks.node import node
 
@@ -174,9 +175,11 @@ def quarantine(state: Release, reason: str) -> None:
     )
 
 
-@node("live releases", "which releases are live?")
+@node("live releases", "which releases still need a run?")
 def live() -> list[Release]:
-    return list(live_releases(current().ledger))
+    """Live ones, and closed ones that have not yet left their documents."""
+    ledger = current().ledger
+    return [*live_releases(ledger), *undocumented(ledger)]
 
 
 @node("attend", "what does {release.release_id} need?")

@@ -10,6 +10,7 @@ from policies.vocabulary import Evidence, TrafficPlan
 from tasks.connections import current
 from tasks.node import node
 from tasks.traffic import moving
+from tasks.traffic.flag import RULE
 from tasks.traffic.ports import Probe
 
 
@@ -48,6 +49,21 @@ def probe(
     model: str, variant: str, rows: Sequence[dict[str, Any]], what: str, timed_calls: int = 0
 ) -> Probe:
     return current().serving.probe(model, variant, rows, timed_calls=timed_calls)
+
+
+@node("probe champion", "score recent traffic with the champion")
+def probe_champion(state: Release, rows: Sequence[dict[str, Any]], timed_calls: int = 0) -> Probe:
+    """A baseline rule is asked nothing: it gives every row the same answer, at once."""
+    if state.champion is None and state.baseline is not None:
+        return Probe(
+            scores=(state.baseline,) * len(rows),
+            features=None,
+            latency_ms=(0.0,) * timed_calls,
+            errors=0,
+            memory_mb=None,
+            digest=RULE,
+        )
+    return current().serving.probe(state.model, "champion", rows, timed_calls=timed_calls)
 
 
 @node("check fallback", "does what we would fall back to answer?")
