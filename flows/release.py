@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -19,7 +19,7 @@ from flows.approvals import ask_people, await_people, standing_now
 from flows.closing import close, contain_candidate, finish, promote
 from flows.forms import ModelName, PolicyName, ReleaseId, Requester, Version
 from flows.steps import begin, enter, look, wait, wait_out
-from policies.errors import StaleMoveError, UnavailableError
+from policies.errors import RefusedError, StaleMoveError, UnavailableError
 from policies.lifecycle import Move, Release, next_move
 from tasks.ledger.task import Log
 
@@ -51,7 +51,17 @@ def release(
     policy: PolicyName = None,
     release_id: ReleaseId = None,
 ) -> State[Any]:
-    """Take one registered version from the registry to full service, as far as it earns it."""
+    """Take one registered version from the registry to full service, as far as it earns it.
+
+    Args:
+        model: Name of the registered model in MLflow. Something must already serve it:
+            `seatrial adopt` puts the first champion in place.
+        version: The registered version on trial, a number such as 2.
+        requester: Your name as your team's directory knows it. Who asks for a release cannot
+            approve it.
+        policy: Leave empty: the policy that names the model in `applies_to` rules.
+        release_id: Leave empty. Only for taking over a release whose run was lost.
+    """
     log = begin(model, version, requester, policy, release_id)
     while True:
         try:
@@ -62,12 +72,21 @@ def release(
             if move.kind == "done":
                 finish(log, state)
                 return told(state)
-            CARRY_OUT[move.kind](log, state, move)
+            carry_out(log, state, move)
         except StaleMoveError as error:
             if not log.is_mine():
                 return Completed(name="TAKEN OVER", message=str(error))
         except UnavailableError as error:
             wait_out(log, error)
+
+
+def carry_out(log: Log, state: Release, move: Move) -> None:
+    """A kill refuses every plan: what it cut short is left, and the stop is what follows."""
+    try:
+        CARRY_OUT[move.kind](log, state, move)
+    except RefusedError:
+        if state.stop is not None or log.state().stop is None:
+            raise
 
 
 def told(state: Release) -> State[Any]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from policies.errors import PolicyError, SeatrialError
 
 Model = Annotated[str, typer.Argument(help="The registered model's name.")]
+PIPED_WIDTH = 160  # a table in a file or a pipe has no terminal to fit into
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -25,7 +26,8 @@ def show(data: Any, text: str | Table, as_json: bool) -> None:
     if isinstance(text, str):
         sys.stdout.write(text.rstrip("\n") + "\n")
     else:
-        Console().print(text)
+        console = Console()
+        Console(width=None if console.is_terminal else PIPED_WIDTH).print(text)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -32,6 +32,7 @@ Say = Callable[[str], None]
 PARK_AFTER_SECONDS = 2.0  # the demo's weeks last seconds; a real installation parks after 60
 PREPARE_SECONDS = 240.0
 LONGEST_VOYAGE_SECONDS = 900.0
+PATIENCE_WITH_PEOPLE_SECONDS = 24 * 3600.0
 
 
 @dataclass
@@ -133,6 +134,7 @@ class Demo:
             gateway_url=world.settings.gateway_urls[0],
             clock_folder=self.home / "clock",
             share_of_flights=self.share_of_flights,
+            hold_seconds=PATIENCE_WITH_PEOPLE_SECONDS if self.wait_for_me else 600.0,
         )
         WorldClock(plan.clock_folder / f"{model}.json").tick(plan.begins())
         adopt_champion(world, model, registered["champion"], None, ENGINEER.name)
@@ -158,7 +160,8 @@ class Demo:
 
     def _follow(self, world: World, voyages: Sequence[Voyage]) -> None:
         """Until every release is closed: tell what happens, and sign as the demo's people."""
-        deadline = time.monotonic() + LONGEST_VOYAGE_SECONDS
+        longest = PATIENCE_WITH_PEOPLE_SECONDS if self.wait_for_me else LONGEST_VOYAGE_SECONDS
+        deadline = time.monotonic() + longest
         told: dict[str, str] = {}
         while time.monotonic() < deadline:
             for voyage in voyages:

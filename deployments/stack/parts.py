@@ -126,6 +126,7 @@ def environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_PREFETCH_SECONDS": "2",
         "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_LOGGERS_PREFECT_FLOW_RUNS_LEVEL": "INFO",  # one line a move, for people
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # five processes for jobs nobody runs here
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{ports['mlflow']}",
     }

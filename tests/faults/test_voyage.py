@@ -237,9 +237,9 @@ def _any_inputs(folder: Path, model: str) -> dict[str, Any]:
         if not list(folder.glob(pattern)):
             continue
         query = f"select inputs from {read}('{folder}/{pattern}') where model = ? limit 1"
-        found = duckdb.sql(query, params=[model]).fetchone()
+        found = duckdb.connect().execute(query, [model]).fetchall()
         if found:
-            value = found[0]
+            value = found[0][0]
             return json.loads(value) if isinstance(value, str) else dict(value)
     raise AssertionError("nothing was spooled")
 
