@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from deployments.control.app import create_app
-from deployments.control.checks import due_checks
+from deployments.control.checks import LostReleases
 from policies.errors import RefusedError
 from tasks.connections import World
 
@@ -19,7 +19,7 @@ from tasks.connections import World
 def main() -> None:
     arguments = _parser().parse_args()
     world = World(arguments.home.resolve())
-    app = create_app(world, _tokens(world), due_checks)
+    app = create_app(world, _tokens(world), LostReleases(world))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     uvicorn.run(
         app,

@@ -38,7 +38,8 @@ class Control:
         self._world, self._token, self._watch = world, token, watch
 
     async def health(self, _: Request) -> Response:
-        return JSONResponse({"watch_fault": self._watch.fault})
+        ago = round(self._watch.seconds_ago, 1)
+        return JSONResponse({"watch_fault": self._watch.fault, "watch_seconds_ago": ago})
 
     async def flags(self, request: Request) -> Response:
         require(request, "read", self._token)

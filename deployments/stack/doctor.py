@@ -69,7 +69,21 @@ def _asked(address: str) -> tuple[bool, str]:
         answer = httpx.get(address, timeout=5.0)
     except httpx.TransportError as error:
         return False, f"{address}: {error}"
+    if (fault := _fault_of_watch(answer)) is not None:
+        return False, fault
     return answer.status_code == 200, f"{address} answered {answer.status_code}"
+
+
+def _fault_of_watch(answer: httpx.Response) -> str | None:
+    """The control service also tells of its own watch over the releases."""
+    if "json" not in answer.headers.get("content-type", ""):
+        return None
+    body = answer.json()
+    told = body if isinstance(body, dict) else {}
+    if told.get("watch_fault"):
+        return f"Its watch over the releases fails: {told['watch_fault']}"
+    ago = float(told.get("watch_seconds_ago", 0.0))
+    return f"Its watch over the releases stopped {ago:.0f} s ago" if ago > SILENT_SECONDS else None
 
 
 def _worker(world: World) -> Health:

@@ -123,7 +123,8 @@ def tree(row: Started) -> list[psutil.Process]:
             found = [*root.children(recursive=True), root]
         except psutil.NoSuchProcess:
             found = []
-    return [*found, *(process for process in _marked(row) if process not in found)]
+    strays = marked(row.mark) if row.mark else []
+    return [*found, *(process for process in strays if process not in found)]
 
 
 @contextmanager
@@ -144,10 +145,9 @@ def uninterrupted() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _marked(row: Started) -> list[psutil.Process]:
-    if row.mark is None:
-        return []
-    variable, value = row.mark
+def marked(mark: tuple[str, str]) -> list[psutil.Process]:
+    """Every living process that carries the mark."""
+    variable, value = mark
     return [process for process in psutil.process_iter() if _carries(process, variable, value)]
 
 

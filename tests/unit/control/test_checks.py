@@ -1,0 +1,154 @@
+"""The control service's own watch: somebody is called once, also when Prefect is silent."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.control.checks import LostReleases
+from policies.errors import UnavailableError
+from policies.loader import find
+from policies.vocabulary import Entry, Message, TrafficPlan
+from tasks.connections import World
+from tasks.ledger.adapters.memory import MemoryLedger
+from tasks.notify.adapters.memory import MemoryNotifier
+
+LOADED = find("low")
+RELEASE = "rel-1"
+HOUR = timedelta(hours=1)
+
+
+class Watched(World):
+    """A world in memory, with one release that stands at its first step."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.ledger = MemoryLedger()
+        self.notifier = MemoryNotifier()
+        self.wall = datetime.now(UTC)
+        self.lease = self.ledger.take_lease(RELEASE, "run", self.wall, HOUR)
+
+    def begin(self, at: datetime) -> None:
+        """``at``: the world's time when it entered; its first look is due at once."""
+        step = LOADED.policy.steps()[1].plain()
+        plan = TrafficPlan(model="m", champion=None, baseline=0.5).plain()
+        self.move("opened", at, OPENED)
+        self.move("entering", at, {"step": step, "plan": plan})
+        self.move("entered", at, {"step": step, "plan": plan, "observed": []})
+
+    def move(self, kind: str, at: datetime, payload: dict[str, Any]) -> None:
+        known = [entry.seq for entry in self.ledger.entries(release_id=RELEASE) if entry.move]
+        entry = Entry(
+            kind=kind, move=True, release_id=RELEASE, model="m", actor="a", at=at, payload=payload
+        )
+        self.ledger.move(entry, self.lease, after=known[-1] if known else 0)
+
+    def replay(self, now: datetime) -> None:
+        clock = self.home.path / "clock" / "m.json"
+        clock.parent.mkdir(exist_ok=True)
+        clock.write_text(json.dumps({"now": now.isoformat(), "rate": 1.0}))
+
+    @property
+    def pages(self) -> list[Message]:
+        assert isinstance(self.notifier, MemoryNotifier)
+        return self.notifier.sent
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.ledger.entries() if not entry.move]
+
+
+OPENED = {
+    "model": "m",
+    "version": "2",
+    "requester": "erin",
+    "artefact": {
+        "ref": {"model": "m", "version": "2"},
+        "digest": "sha256:" + "a" * 64,
+        "inputs": {"x": "double"},
+    },
+    "policy": "low",
+    "policy_digest": LOADED.digest,
+    "policy_document": LOADED.policy.model_dump(mode="json"),
+    "versions": {},
+    "run_id": "run",
+}
+LATE = timedelta(days=30)  # past any first look
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+def test_an_overdue_release_is_told_once(world: Watched) -> None:
+    """One fact and one page, however often it is looked at, and again after a restart."""
+    world.begin(world.wall - LATE)
+    checks = LostReleases(world, lambda: True)
+    assert all("due for" in told for _ in range(3) for told in checks())
+    assert LostReleases(world, lambda: True)()
+    assert world.kinds() == ["alert", "notified"]
+    (page,) = world.pages
+    assert (page.kind, page.thread) == ("page", RELEASE)
+    assert f"seatrial rollback {RELEASE} --reason <why>" in page.commands
+
+
+def test_a_release_in_time_is_left_alone(world: Watched) -> None:
+    """Nothing is written about what is well."""
+    world.begin(world.wall)
+    assert (LostReleases(world, lambda: False)(), world.kinds(), world.pages) == ([], [], [])
+
+
+def test_a_replayed_world_waits_unless_prefect_is_silent(world: Watched) -> None:
+    """Its clock stands still during a look: only a silent Prefect makes that a fault."""
+    begun = datetime(2013, 5, 1, tzinfo=UTC)
+    world.replay(begun + LATE)
+    world.begin(begun)
+    silent = [False]
+    checks = LostReleases(world, lambda: not silent[0])
+    assert checks() == []
+    silent[0] = True
+    assert checks() == []  # silent for no time yet
+    (key,) = checks._due_since
+    checks._due_since[key] -= timedelta(minutes=LOADED.policy.pause_alert_minutes + 1)
+    assert len(checks()) == 1 and len(world.pages) == 1
+    silent[0] = False
+    assert checks() == []
+
+
+def test_a_new_situation_is_told_anew(world: Watched) -> None:
+    """After another move, the next silence is another page."""
+    world.begin(world.wall - LATE)
+    checks = LostReleases(world, lambda: True)
+    checks()
+    world.move("containing", world.wall, {"reason": "r", "finding": None, "outcome": "aborted"})
+    assert checks() == []  # at work, with a lease
+    gone = world.wall - HOUR
+    world.lease = world.ledger.take_lease(RELEASE, "other", gone, timedelta(minutes=1))
+    assert "no process is at work on it" in checks()[0]
+    assert [entry.payload["about"] for entry in alerts(world)] == ["overdue", "lost"]
+    assert len(world.pages) == 2
+
+
+def test_a_page_that_failed_is_sent_in_the_next_round(world: Watched) -> None:
+    """The fact is recorded once; the failure is told by the service's health."""
+
+    class Away:
+        def send(self, message: Message) -> str:
+            raise UnavailableError("Slack does not answer.")
+
+    world.begin(world.wall - LATE)
+    back, world.notifier = world.notifier, Away()  # type: ignore[misc]
+    checks = LostReleases(world, lambda: True)
+    with pytest.raises(UnavailableError):
+        checks()
+    world.notifier = back  # type: ignore[misc]
+    checks()
+    assert (world.kinds(), len(world.pages)) == (["alert", "notified"], 1)
+
+
+def alerts(world: Watched) -> list[Entry]:
+    return [entry for entry in world.ledger.entries() if entry.kind == "alert"]
