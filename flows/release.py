@@ -72,6 +72,7 @@ def release(
             if move.kind == "done":
                 finish(log, state)
                 return told(state)
+            get_run_logger().info("%s: %s", move.kind.replace("_", " "), move.because)
             carry_out(log, state, move)
         except StaleMoveError as error:
             if not log.is_mine():
