@@ -20,6 +20,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from deployments.demo import scoring
+from deployments.demo.card import card_tags
 from deployments.demo.flights import INPUTS, TEXTS, WHOLE
 from deployments.demo.training import DESCRIPTIONS, Kind, Trained, train
 from policies.vocabulary import ModelRef
@@ -97,7 +98,12 @@ def register(uri: str, model: str, trained: Trained) -> ModelRef:
         model,
         f"{run.info.artifact_uri}/model",
         run_id,
-        tags={"owner": OWNER, "trainer": TRAINER, "recipe": trained.kind},
+        tags={
+            "owner": OWNER,
+            "trainer": TRAINER,
+            "recipe": trained.kind,
+            **card_tags(trained.kind),
+        },
         description=DESCRIPTIONS[trained.kind],
     )
     return ModelRef(model=model, version=str(version.version))
