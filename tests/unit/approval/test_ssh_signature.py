@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import ApprovalError
@@ -22,7 +22,6 @@ TEXT = '{"decision":"approve"}'
 SIGNATURE = sign(TEXT, PRIVATE)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))
 def test_a_signature_holds_for_its_own_text_only(text: str, other: str) -> None:
     signature = sign(text, PRIVATE)
@@ -32,7 +31,6 @@ def test_a_signature_holds_for_its_own_text_only(text: str, other: str) -> None:
             verify(other, signature)
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_no_flipped_bit_verifies_as_this_key(data: st.DataObject) -> None:
     """A damaged signature is refused, never misread and never another exception."""
@@ -44,7 +42,6 @@ def test_no_flipped_bit_verifies_as_this_key(data: st.DataObject) -> None:
         verify(TEXT, f"-----BEGIN SSH SIGNATURE-----\n{armoured}\n-----END SSH SIGNATURE-----\n")
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.text() | st.text().map(lambda t: SIGNATURE.replace("U1NI", t)))
 def test_any_other_text_is_not_a_signature(armoured: str) -> None:
     if armoured != SIGNATURE:

@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import EvidenceError
@@ -132,7 +132,6 @@ def test_a_certain_and_wrong_answer_costs_a_bounded_loss() -> None:
     assert log_loss([(0.0, 1.0)]) == log_loss([(1.0, 0.0)]) == pytest.approx(-math.log(CLIP))
 
 
-@settings(max_examples=40)
 @given(PAIRS)
 def test_measures_lie_in_their_ranges(pairs: list[tuple[float, float]]) -> None:
     """Brier and ECE lie in [0, 1]; log loss is never negative."""
@@ -141,7 +140,6 @@ def test_measures_lie_in_their_ranges(pairs: list[tuple[float, float]]) -> None:
     assert log_loss(pairs) >= 0.0
 
 
-@settings(max_examples=40)
 @given(PAIRS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(
     pairs: list[tuple[float, float]], rng: random.Random

@@ -49,7 +49,7 @@ def test_no_windows_are_no_evidence() -> None:
     assert log_e_count_above([], 0.01, 0.05) == 0.0 == log_e_count_below([], 0.01, 0.05)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=settings.default.max_examples // 3, deadline=None)
 @given(
     st.floats(0.0, 0.95),
     st.floats(0.0, 1.0),
@@ -63,7 +63,7 @@ def test_expectation_under_no_harm_is_at_most_one(
     assert _expected(log_e_count_above, pa, pb, 0.04, before) <= 1 + 1e-9
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=settings.default.max_examples // 3, deadline=None)
 @given(
     st.floats(0.0, 0.9),
     st.floats(0.0, 1.0),
@@ -122,7 +122,6 @@ def test_any_bound_has_an_answer(bound: float) -> None:
         assert math.isfinite(log_e_count_below([window], bound, 0.01))
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 39), st.integers(0, 900))
 def test_one_more_event_is_never_less_harm(events: int, champion: int) -> None:
     """More candidate failures never lower the evidence of harm."""

@@ -222,7 +222,7 @@ def test_the_evidence_carries_all_that_recomputes_it() -> None:
         assert STATISTICS_VERSION in seen.method
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2, deadline=None)
 @given(st.data())
 def test_order_does_not_matter(data: st.DataObject) -> None:
     """Rows within a window and windows among each other may come in any order."""
@@ -240,7 +240,7 @@ def _with(day: int, values: list[float]) -> WindowPair:
     return WindowPair(start=start, step="shadow", paired=moments_of(values))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=settings.default.max_examples // 3, deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.data())
 def test_windows_of_one_day_may_come_in_parts(events: list[int], data: st.DataObject) -> None:
     """Two halves of a day's counts are the day's counts."""

@@ -32,7 +32,9 @@ def grow(payloads: list[dict[str, Any]]) -> list[Entry]:
     return entries
 
 
-FEW = settings(max_examples=15, deadline=None)  # each example builds and walks a whole chain
+FEW = settings(
+    max_examples=settings.default.max_examples // 2, deadline=None
+)  # each example builds and walks a whole chain
 CHAINS = st.lists(PAYLOADS, min_size=2, max_size=5).map(grow)
 
 

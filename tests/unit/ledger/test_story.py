@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.vocabulary import Decision, Entry, Evidence, Finding, Step, TrafficPlan, Verdict
@@ -144,7 +144,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(_KINDS)), st.dictionaries(FIELDS, JSON, max_size=5))
 def test_no_payload_stops_the_story(kind: str, payload: dict[str, Any]) -> None:
     """An auditor sees every entry, even a malformed one."""

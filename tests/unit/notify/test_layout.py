@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.vocabulary import Message
@@ -30,7 +30,6 @@ def test_an_empty_message_still_has_a_header() -> None:
     assert header["text"]["text"] == "(no title)"
 
 
-@settings(max_examples=40)
 @given(MESSAGES)
 def test_no_message_exceeds_the_limits(message: Message) -> None:
     """Whatever a model, policy or person wrote, Slack takes the message."""

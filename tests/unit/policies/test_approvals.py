@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.approvals import standing
@@ -124,7 +124,6 @@ VOTES = st.lists(st.tuples(st.sampled_from("mno"), st.sampled_from("abc")), max_
 ROLES = st.dictionaries(st.sampled_from("abc"), st.integers(1, 2), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
 @given(ROLES, VOTES)
 def test_granted_exactly_when_distinct_people_can_fill_every_place(
     roles: dict[str, int], cast: list[tuple[str, str]]

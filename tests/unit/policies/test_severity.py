@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import EvidenceError
@@ -52,7 +52,6 @@ def test_an_impossible_share_is_an_error(weight_bp: int) -> None:
         severity(RULES, weight_bp=weight_bp, finding=None)
 
 
-@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.sampled_from(list(Finding)))
 def test_more_traffic_is_never_milder(one: int, other: int, finding: Finding) -> None:
     """Severity only grows with the share of traffic."""

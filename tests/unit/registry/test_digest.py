@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import RefusedError
@@ -58,7 +58,6 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         tree_digest(tmp_path)
 
 
-@settings(max_examples=30, deadline=None)
 @given(files=TREES, data=st.data())
 def test_every_byte_and_every_name_counts(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], data: st.DataObject
