@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-import httpx
-
 from policies.errors import SeatrialError
 from policies.lifecycle import Release
 from policies.vocabulary import Entry, Message
@@ -147,6 +145,8 @@ def _has(entries: Sequence[Entry], kind: str, mark: Mapping[str, object]) -> boo
 
 
 def _answers(world: World) -> bool:
+    import httpx
+
     try:
         health = httpx.get(f"{world.settings.prefect_api}/health", timeout=2.0)
     except httpx.TransportError:
