@@ -1,0 +1,47 @@
+"""Where the parts listen, and what a person has set there."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from deployments.stack.addresses import free_ports, holder, write_settings, write_tokens
+
+PORTS = {"prefect": 1, "mlflow": 2, "gateway": 3, "control": 4}
+
+
+def test_ports_stay_from_one_start_to_the_next(tmp_path: Path) -> None:
+    """Addresses that people keep do not change; a missing or broken file gives free ports."""
+    first = free_ports(tmp_path, [])
+    assert set(first) == set(PORTS)
+    assert free_ports(tmp_path, []) == first
+    assert all(holder(port) is None for port in first.values())
+    (tmp_path / "ports.json").write_text("{")
+    assert set(free_ports(tmp_path, [])) == set(PORTS)
+
+
+@pytest.mark.parametrize("held", ["{", "[]", '{"unknown": 1}'])
+def test_damaged_settings_are_written_anew(tmp_path: Path, held: str) -> None:
+    (tmp_path / "settings.json").write_text(held)
+    assert write_settings(tmp_path, PORTS, None).mlflow_uri == "http://127.0.0.1:2"
+
+
+def test_what_a_person_has_set_is_kept(tmp_path: Path) -> None:
+    """The team's catalogue and the threshold for parking outlive every ``up``."""
+    (tmp_path / "settings.json").write_text(json.dumps({"catalog": "/c", "mlflow_uri": "old"}))
+    assert write_settings(tmp_path, PORTS, 2.0).catalog == "/c"
+    again = write_settings(tmp_path, PORTS, None)
+    assert (again.catalog, again.park_after_seconds) == ("/c", 2.0)
+    assert again.gateway_urls == ("http://127.0.0.1:3",)
+
+
+def test_tokens_are_the_owners_alone_and_made_once(tmp_path: Path) -> None:
+    write_tokens(tmp_path)
+    file = tmp_path / "tokens.json"
+    before = file.read_text()
+    write_tokens(tmp_path)
+    assert (stat.S_IMODE(file.stat().st_mode), file.read_text()) == (0o600, before)
+    assert set(json.loads(before)) == {"read", "route", "kill"}
