@@ -92,6 +92,9 @@ TRANSITIONS: Mapping[Phase, Mapping[str, Phase]] = MappingProxyType(
     }
 )
 
+# Recorded before an effect: an attempt, not yet a change.
+INTENTS = ("entering", "containing", "promoting")
+
 
 class Containment(Value):
     """Why traffic goes back to the champion, and how the release will end."""

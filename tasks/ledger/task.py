@@ -110,8 +110,8 @@ def open_release(
 ) -> Release:
     """Record what is on trial, what serves today, and the policy that rules to the end.
 
-    Refused: a model that nothing serves yet, a candidate equal to the champion, a quarantined
-    artefact; and, by the ledger itself, a second live release of the model.
+    Refused: a model that nothing serves yet or that is killed, a candidate equal to the
+    champion, a quarantined artefact; and, by the ledger itself, a second live release of the model.
     """
     world = current()
     serving = world.router.current(log.model)
@@ -119,6 +119,11 @@ def open_release(
         raise RefusedError(
             f"Nothing serves {log.model} yet, so there is nothing to compare with.",
             advice=f"Run `seatrial adopt {log.model} VERSION` (or --rule) first.",
+        )
+    if (killed_to := world.router.killed_to(log.model)) is not None:
+        raise RefusedError(
+            f"{log.model} is out of service, killed to {killed_to}.",
+            advice=f"Lift the kill first: seatrial restore {log.model}",
         )
     if serving.champion is not None and serving.champion.digest == artefact.digest:
         raise RefusedError(

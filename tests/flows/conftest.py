@@ -6,23 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect.settings import (
-    PREFECT_LOGGING_LEVEL,
-    PREFECT_LOGGING_TO_API_ENABLED,
-    temporary_settings,
-)
+from prefect import settings
 from prefect.testing.utilities import prefect_test_harness
 
 from tasks.connections import use
 from tests.flows.memory_world import MemoryWorld
 
+IDLE = (  # services of the server that nobody here asks
+    "EVENT_PERSISTER", "FOREMAN", "LATE_RUNS", "SCHEDULER", "PAUSE_EXPIRATIONS",
+    "CANCELLATION_CLEANUP", "TASK_RUN_RECORDER", "TRIGGERS",
+)  # fmt: skip
 START_SECONDS = 240  # a busy machine needs a minute to migrate the server's database
 
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    quiet = {PREFECT_LOGGING_LEVEL: "ERROR", PREFECT_LOGGING_TO_API_ENABLED: False}
-    with temporary_settings(quiet), prefect_test_harness(server_startup_timeout=START_SECONDS):
+    quiet = {
+        settings.PREFECT_LOGGING_LEVEL: "ERROR",
+        settings.PREFECT_LOGGING_TO_API_ENABLED: False,
+        settings.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # each run waits a second for its last
+    } | {getattr(settings, f"PREFECT_SERVER_SERVICES_{name}_ENABLED"): False for name in IDLE}
+    with (
+        settings.temporary_settings(quiet),
+        prefect_test_harness(server_startup_timeout=START_SECONDS),
+    ):
         yield
 
 

@@ -16,9 +16,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, cast
+from uuid import UUID
 
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.flow_engine import run_flow
 
 from deployments.cli.releasing import adopt_champion
 from flows.release import release
@@ -47,12 +50,16 @@ class ProcessDied(BaseException):
     """The process of a run ends here, as with kill -9: nobody catches it."""
 
 
-@dataclass
-class Moment:
-    """Where a run's process dies: before or after the n-th entry of a kind is written."""
+def die() -> None:
+    raise ProcessDied
 
-    kind: str
+
+@dataclass(frozen=True)
+class Moment:
+    """Just before or just after the first entry of a kind (at a step) is written."""
+
     when: Literal["before", "after"]
+    kind: str
     step: str | None = None
 
     def is_now(self, entry: Entry, when: str) -> bool:
@@ -60,28 +67,35 @@ class Moment:
         name = step["name"] if isinstance(step, dict) else step
         return entry.kind == self.kind and when == self.when and self.step in (None, name)
 
+    def __str__(self) -> str:
+        return f"{self.when} {self.kind}" + (f" at {self.step}" if self.step else "")
 
-class MortalLedger(MemoryLedger):
-    """Remembers like any other; a process that writes to it may die there, once."""
 
-    dies: Moment | None = None
+class WatchedLedger(MemoryLedger):
+    """Remembers like any other; at chosen moments something happens in the world, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._then: dict[Moment, Callable[[], object]] = {}
+
+    def at(self, moment: Moment, then: Callable[[], object]) -> None:
+        self._then[moment] = then
 
     def move(self, entry: Entry, lease: Lease, after: int) -> Entry:
-        self._perhaps_die(entry, "before")
+        self._tell(entry, "before")
         written = super().move(entry, lease, after)
-        self._perhaps_die(entry, "after")
+        self._tell(entry, "after")
         return written
 
     def append(self, fact: Entry) -> Entry:
-        self._perhaps_die(fact, "before")
+        self._tell(fact, "before")
         written = super().append(fact)
-        self._perhaps_die(fact, "after")
+        self._tell(fact, "after")
         return written
 
-    def _perhaps_die(self, entry: Entry, when: str) -> None:
-        if self.dies is not None and self.dies.is_now(entry, when):
-            self.dies = None
-            raise ProcessDied(f"{when} {entry.kind}")
+    def _tell(self, entry: Entry, when: str) -> None:
+        for moment in [each for each in self._then if each.is_now(entry, when)]:
+            self._then.pop(moment)()
 
 
 class WatchedRouter(MemoryRouter):
@@ -117,7 +131,7 @@ class PlainPage:
 class LeapingClock:
     """Waiting costs no time: whoever asks how long it takes is there."""
 
-    live: Callable[[datetime], datetime]
+    live: Callable[[datetime], None]
     moment: datetime = START
     leaps: bool = True
 
@@ -126,7 +140,7 @@ class LeapingClock:
 
     def real_seconds_until(self, model: str, moment: datetime) -> float:
         if self.leaps and moment > self.moment:
-            self.moment = self.live(moment)
+            self.live(moment)
         return 0.0 if self.leaps else max(0.0, (moment - self.moment).total_seconds())
 
 
@@ -154,7 +168,7 @@ class MemoryWorld(World):
             catalog=str(CATALOG),
         )
         self.clock = LeapingClock(self._live_until)
-        self.ledger = MortalLedger()
+        self.ledger = WatchedLedger()
         self.registry = MemoryRegistry(home / "store")
         self.router = WatchedRouter()
         self.serving = MemoryServingPlane(self.router, self.answer, features=self.features)
@@ -237,7 +251,7 @@ class MemoryWorld(World):
 
     # ── what passes while the clock leaps ───────────────────────────────────────────────────
 
-    def _live_until(self, moment: datetime) -> datetime:
+    def _live_until(self, moment: datetime) -> None:
         """Every request up to ``moment``, or up to a happening: then the world is there."""
         while self._next < moment:
             at, self._next = self._next, self._next + self.every
@@ -249,8 +263,8 @@ class MemoryWorld(World):
                 self.clock.moment = at
                 happening.does()
             if due:
-                return at
-        return moment
+                return
+        self.clock.moment = max(self.clock.moment, moment)
 
     def _request(self, at: datetime) -> str:
         """One request as a gateway logs it; its outcome becomes known hours later."""
@@ -285,6 +299,22 @@ class MemoryWorld(World):
             version = "rule" if rule else plan.champion.ref.version
             lines.append(_line("champion", version, not chosen, answer))
         return lines
+
+
+def deploy(version: str = "2", **more: Any) -> str:
+    """The id of a run launched as `seatrial release` launches it: of a deployment."""
+    asked = {"model": MODEL, "version": version, "requester": "erin"} | more
+    deployment_id = release.to_deployment("release").apply()
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(deployment_id, parameters=asked)
+        return str(run.id)
+
+
+def carry_on(run_id: str) -> State[Any]:
+    """What a worker does with a run that is due, in this process."""
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(run_id))
+    return cast("State[Any]", run_flow(release, flow_run=run, return_type="state"))
 
 
 @dataclass(frozen=True)
