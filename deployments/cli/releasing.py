@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from deployments.cli.home import here
-from deployments.cli.output import AsJson, Model, show
-from policies.errors import RefusedError, UnavailableError
+from deployments.cli.output import AsJson, Model, say, show
+from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
 from tasks.connections import World
@@ -52,7 +53,10 @@ def adopt(
 def adopt_champion(
     world: World, model: str, version: str | None, rule: float | None, actor: str
 ) -> TrafficPlan:
-    """Fetch, switch, observe, alias, record. Refused while a release of the model is live."""
+    """Fetch, record, switch, observe, alias, record. Refused while a release is live.
+
+    The intent comes first: while the ledger cannot be written, nothing is switched.
+    """
     if live_releases(world.ledger, model):
         raise RefusedError(
             f"A release of {model} is live.", advice="Wait for it, or roll it back, first."
@@ -64,17 +68,18 @@ def adopt_champion(
     before = world.router.current(model)
     previous = before.champion if before is not None else None
     plan = TrafficPlan(model=model, champion=champion, previous=previous, baseline=rule)
-    moved = move_traffic(world.router, world.serving, plan)
-    if champion is not None:
-        world.registry.set_alias(champion.ref, "champion")
     payload = {
         "model": model,
         "version": version or "rule",
         "digest": champion.digest if champion else None,
         "baseline": rule,
     }
-    now = world.clock.now(model)
-    note(world.ledger, "adopted", payload, at=now, actor=actor, model=model)
+    record = partial(note, world.ledger, payload=payload, actor=actor, model=model)
+    record("adopting", at=world.clock.now(model))
+    moved = move_traffic(world.router, world.serving, plan)
+    if champion is not None:
+        world.registry.set_alias(champion.ref, "champion")
+    record("adopted", at=world.clock.now(model))
     return moved.plan
 
 
@@ -112,14 +117,14 @@ def check_it_can_begin(world: World, model: str, version: str, policy: str | Non
             f"Release {live[0].release_id} of {model} v{live[0].version} is live: one at a time.",
             advice=f"See `seatrial why {live[0].release_id}`, or roll it back.",
         )
+    artefact = world.registry.fetch(ModelRef(model=model, version=version))
     serving = world.router.current(model)
     if serving is None:
         raise RefusedError(
             f"Nothing serves {model} yet, so there is nothing to compare with.",
             advice=f"Run `seatrial adopt {model} VERSION` (or --rule) first.",
         )
-    world.serving.observe(model)
-    artefact = world.registry.fetch(ModelRef(model=model, version=version))
+    world.serving.observe(model)  # without the gateway the run could only wait
     if serving.champion is not None and serving.champion.digest == artefact.digest:
         raise RefusedError(
             f"{artefact.ref} has the same files as the champion ({serving.champion.ref}).",
@@ -142,17 +147,29 @@ def rollback(
     world = here()
     state = live_release_of(world, target)
     moved = contain(world.router, world.serving, state)
-    now = world.clock.now(state.model)
-    where = {"release_id": state.release_id, "model": state.model}
-    payload = {"reason": reason, "seconds": moved.seconds}
-    note(world.ledger, "rollback_asked", payload, at=now, actor=actor or me(), **where)
+    _ask_for_rollback(world, state, reason, moved.seconds, actor or me())
     wake_run(world, state)
     text = (
         f"{state.model}: the candidate is out of traffic, as {len(moved.observed)} replica(s) "
         f"report, after {moved.seconds:.2f} s.\nRelease {state.release_id} ends as rolled back."
     )
-    data = {"release_id": state.release_id, "seconds": moved.seconds} | moved.plan.plain()
+    data = moved.plan.plain() | {"release_id": state.release_id, "seconds": moved.seconds}
     show(data, text, as_json)
+
+
+def _ask_for_rollback(
+    world: World, state: Release, reason: str, seconds: float, actor: str
+) -> None:
+    """On the record the release ends; without it, its run would go on when it wakes."""
+    where = {"release_id": state.release_id, "model": state.model}
+    payload = {"reason": reason, "seconds": seconds}
+    try:
+        now = world.clock.now(state.model)
+        note(world.ledger, "rollback_asked", payload, at=now, actor=actor, **where)
+    except SeatrialError as error:
+        say(f"The candidate is out of traffic, but the ledger could not record it: {error.message}")
+        say("What to do: repair the ledger and repeat the command, else the release goes on.")
+        raise typer.Exit(3) from error
 
 
 def live_release_of(world: World, target: str) -> Release:

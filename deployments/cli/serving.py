@@ -36,9 +36,17 @@ def kill(
     """Take a model out of service now. Works on the switch alone; the record follows."""
     world, who = here(), actor or me()
     start = time.monotonic()
-    done = switch.kill(world, model, to, reason, who)
-    observed, agreed = _confirm(world, model, lambda r: r.killed_to is not None)
-    seconds = time.monotonic() - start
+    observed: list[Serving] = []
+    agreed, seconds = False, 0.0
+
+    def confirm() -> None:
+        nonlocal observed, agreed, seconds
+        observed, agreed = _confirm(world, model, lambda replica: replica.killed_to is not None)
+        seconds = time.monotonic() - start
+        if agreed:
+            say(f"{model} is out of service after {seconds:.2f} s.")
+
+    done = switch.kill(world, model, to, reason, who, confirm=confirm)
     data: dict[str, object] = {
         "model": model,
         "to": done.killed_to,

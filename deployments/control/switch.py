@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +34,22 @@ def route(world: World, plan: TrafficPlan, actor: str) -> Done:
     return Done(world.router.apply(plan), None, None)
 
 
-def kill(world: World, model: str, to: str | None, reason: str, actor: str) -> Done:
-    """Traffic first; then one attempt at the ledger, whose failure is told and nothing more."""
+def kill(
+    world: World,
+    model: str,
+    to: str | None,
+    reason: str,
+    actor: str,
+    *,
+    confirm: Callable[[], None] = lambda: None,
+) -> Done:
+    """Traffic first; then one attempt at the ledger, whose failure is told and nothing more.
+
+    ``confirm`` runs in between: a ledger that is slow must not delay what the caller sees.
+    """
     plan = world.router.kill(model, to, reason, actor)
     target = world.router.killed_to(model)
+    confirm()
     payload = {"model": model, "to": target, "reason": reason}
     return Done(plan, target, _try_to_note(world, "kill", model, actor, payload))
 
