@@ -8,7 +8,7 @@ import pytest
 
 from policies.errors import RefusedError
 from policies.vocabulary import Finding
-from tests.flows.memory_world import MODEL, MemoryWorld
+from tests.flows.memory_world import MODEL, MemoryWorld, Moment
 
 STEPS = ["staging", "shadow", "canary 30 %", "ramp 50 %", "ramp 75 %", "full", "soak"]
 
@@ -46,8 +46,12 @@ def test_a_better_candidate_earns_every_step_and_becomes_the_champion(world: Mem
 def test_harm_that_begins_at_the_second_ramp_step_is_rolled_back_there(world: MemoryWorld) -> None:
     """Traffic is contained before anything is written or told; then everything else follows."""
     world.register("3", slope=2.0, fails_from_bp=7500)
+    seen = []
+    first_word = Moment("before", "containing")
+    world.ledger.at(first_word, lambda: seen.append((world.plan.weight_bp, world.plan.mirror)))
     told = world.release("3")
     assert told.ended == "ROLLED BACK"
+    assert seen == [(0, False)]
     assert told.steps() == STEPS[:5]
     assert told.verdicts("ramp 50 %") == ["PASS"]
     assert told.verdicts("ramp 75 %") == ["ROLL BACK"]
