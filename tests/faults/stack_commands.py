@@ -157,12 +157,20 @@ class Seatrial:
 
     def score(self, x: float = 0.0, unit: str = "u") -> dict[str, Any]:
         """One answer for one user, over HTTP."""
-        rows = [{"id": f"{unit}-{x}", "unit": unit, "inputs": {"x": x}}]
-        url = f"{self.world.settings.gateway_urls[0]}/models/{MODEL}/predict"
-        answer = httpx.post(url, json={"rows": rows}, timeout=30)
+        answer = self._ask(x, unit)
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()["answers"][0]
         return told
+
+    def is_killed(self) -> bool:
+        """The gateway answers nobody, and says why: there is nothing to fall back to here."""
+        answer = self._ask(0.0, "u")
+        return answer.status_code == 503 and "killed" in answer.text
+
+    def _ask(self, x: float, unit: str) -> httpx.Response:
+        rows = [{"id": f"{unit}-{x}", "unit": unit, "inputs": {"x": x}}]
+        url = f"{self.world.settings.gateway_urls[0]}/models/{MODEL}/predict"
+        return httpx.post(url, json={"rows": rows}, timeout=30)
 
     def send_traffic(self, rows: int = 120) -> None:
         """Requests and their outcomes, as many positive as the curve says."""
