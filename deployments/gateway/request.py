@@ -55,7 +55,7 @@ def read_outcomes(body: Mapping[str, Any], limit: int) -> list[tuple[str, float]
         f"outcome {at}: {fault}" for at, item in enumerate(outcomes) if (fault := _label(item))
     ]
     if wrong:
-        _refuse(wrong, 'An outcome is {"id": text, "label": number}.')
+        _refuse(wrong, 'An outcome is {"id": text, "label": 0 or 1}. Nothing was recorded.')
     return [(item["id"], float(item["label"])) for item in outcomes]
 
 
@@ -97,8 +97,13 @@ def _label(item: Any) -> str | None:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
         return "id is missing or no text"
     label = item.get("label")
-    if isinstance(label, bool) or not isinstance(label, int | float) or not math.isfinite(label):
+    if isinstance(label, bool) or not isinstance(label, int | float):
         return "label is no number"
+    if isinstance(label, float) and not math.isfinite(label):
+        return "label is no number"
+    # What happened is yes or no: another number would count as a loss nobody can interpret.
+    if label not in (0, 1):
+        return f"label of {item['id']} is {str(label)[:20]}, neither 0 nor 1"
     return None
 
 

@@ -90,3 +90,14 @@ def test_labels_are_numbers(label: object) -> None:
     body = json.loads(json.dumps({"outcomes": [{"id": "1", "label": label}]}))
     with pytest.raises(Refusal, match="label is no number"):
         read_outcomes(body, 10)
+
+
+@pytest.mark.parametrize("label", [-1, 0.5, 2, 1e300, 10**400])
+def test_labels_say_yes_or_no(label: float) -> None:
+    """One label that is neither refuses the request whole, and its row is named."""
+    outcomes = [{"id": "a", "label": 0}, {"id": "b", "label": label}, {"id": "c", "label": 1.0}]
+    with pytest.raises(Refusal, match=r"outcome 1: label of b is .* neither 0 nor 1") as refused:
+        read_outcomes({"outcomes": outcomes}, 10)
+    assert refused.value.status == 400
+    assert "outcome 0" not in refused.value.error
+    assert read_outcomes({"outcomes": outcomes[::2]}, 10) == [("a", 0.0), ("c", 1.0)]
