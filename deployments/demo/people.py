@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from policies.errors import RefusedError
+
 
 class DemoPerson(NamedTuple):
     name: str
@@ -32,7 +34,12 @@ ENGINEER, REVIEWER, MANAGER = PEOPLE
 
 
 def write_people(home: Path) -> Path:
-    """``home/people.json`` and a key pair each in ``home/demo/keys``; existing keys are kept."""
+    """``home/people.json`` and a key pair each in ``home/demo/keys``; existing keys are kept.
+
+    ``RefusedError`` when somebody else is in the directory: it is a team's, and stays as it is.
+    """
+    path = home / "people.json"
+    _check_ours(path)
     people = [
         {
             "name": person.name,
@@ -42,11 +49,31 @@ def write_people(home: Path) -> Path:
         }
         for person in PEOPLE
     ]
-    path = home / "people.json"
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps({"people": people}, indent=2) + "\n")
     draft.replace(path)
     return path
+
+
+def _check_ours(path: Path) -> None:
+    """A file that cannot be read may be anybody's."""
+    if not path.exists():
+        return
+    ours = {person.name for person in PEOPLE}
+    try:
+        names = [str(entry["name"]) for entry in json.loads(path.read_text())["people"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _not_ours(path, "cannot be read as the demo's") from error
+    others = [name for name in names if name not in ours]
+    if others:
+        raise _not_ours(path, f"holds people who are not the demo's: {', '.join(others)}")
+
+
+def _not_ours(path: Path, why: str) -> RefusedError:
+    return RefusedError(
+        f"{path} {why}. The demo does not write over it.",
+        advice="Give the demo a home of its own: seatrial --home DIR demo",
+    )
 
 
 def key_of(home: Path, person: DemoPerson) -> Path:

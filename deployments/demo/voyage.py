@@ -23,7 +23,7 @@ from deployments.demo.scenarios import SCENARIOS
 from deployments.demo.world_clock import WorldClock
 from deployments.stack.parts import QUIET
 from deployments.stack.processes import Roster, stop
-from deployments.stack.world import up
+from deployments.stack.world import make_home, up
 from policies.errors import ApprovalError, UnavailableError
 from policies.lifecycle import Phase, Release
 from tasks.connections import World
@@ -79,10 +79,10 @@ class Demo:
             raise
 
     def _run(self) -> list[dict[str, Any]]:
-        self.home.mkdir(parents=True, exist_ok=True)
+        make_home(self.home)
+        write_people(self.home)  # first: a team's home is refused before anything is started in it
         registered = self._stack_and_models()
         world = World(self.home)
-        write_people(self.home)
         voyages = [self._cast_off(world, name, registered[name]) for name in self.scenarios]
         try:
             for voyage in voyages:

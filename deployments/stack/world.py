@@ -100,7 +100,7 @@ def up(home: Path, say: Say, *, park_after_seconds: float | None = None) -> Sett
     May be called again at any time. When a part does not come up, or on Ctrl-C, what this call
     started is stopped again.
     """
-    _make(home)
+    make_home(home)
     with _alone(home):
         roster = Roster(home / "stack.json")
         before = roster.read()
@@ -129,9 +129,10 @@ def down(home: Path) -> tuple[list[str], list[str]]:
     return [row.name for row in rows if row.name not in alive], alive
 
 
-def _make(home: Path) -> None:
+def make_home(home: Path) -> None:
+    """For its owner alone: requests, people and the record lie there. An existing one is kept."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RefusedError(
             f"The home {home} cannot be made: {error.strerror}.",

@@ -4,10 +4,12 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
 from deployments.demo.people import ENGINEER, PEOPLE, key_of, write_people
+from policies.errors import RefusedError
 
 
 def test_everybody_has_a_key_that_fits(tmp_path: Path) -> None:
@@ -36,3 +38,23 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
 def test_the_engineer_has_no_role_that_signs(tmp_path: Path) -> None:
     """Who trains and requests does not approve."""
     assert not set(ENGINEER.roles) & {"reviewer", "manager"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"people": [{"name": "Ravi Lund"}, {"name": "Ada King"}]}',
+        '{"people": [{"roles": ["reviewer"]}]}',
+        '["Ada King"]',
+        "people: Ada King",
+    ],
+)
+def test_a_teams_directory_is_never_written_over(tmp_path: Path, text: str) -> None:
+    """Anybody who is not the demo's, or a file nobody can read: it stays to the last byte."""
+    path = tmp_path / "people.json"
+    path.write_text(text)
+    with pytest.raises(RefusedError, match="does not write over it") as refused:
+        write_people(tmp_path)
+    assert "seatrial --home DIR demo" in refused.value.advice
+    assert path.read_text() == text
+    assert not (tmp_path / "demo").exists()
