@@ -82,6 +82,7 @@ def await_people(log: Log, state: Release, move: Move) -> None:
     request = state.request
     if request is None:
         return
+    tell(log, message.approval_wanted(state, request))  # again only if a crash swallowed it
     key = f"{request.nonce[:12]}-{len(sent_keys(log, request)) + 1}"
     log.fact("suspended", {"request_id": request.request_id, "key": key})
     packet = approval_packet(request, log.entries())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flows.messages import tell
 from flows.rollback import rollback
-from policies.lifecycle import Move, Release
+from policies.errors import UnavailableError
+from policies.lifecycle import Move, Release, stop_asked_at
 from policies.vocabulary import Outcome
 from tasks.documents.task import write_documents
-from tasks.ledger.task import Log
-from tasks.notify import message
-from tasks.registry.task import CHAMPION_ALIAS, set_alias, tag
+from tasks.ledger.task import Log, wall_clock
+from tasks.notify import alarm, message
+from tasks.registry.task import CHAMPION_ALIAS, label_registry, set_alias
 from tasks.telemetry.task import exposure
 from tasks.traffic.moving import plan_promoted
 from tasks.traffic.task import contain, move_traffic
@@ -21,14 +22,20 @@ def contain_candidate(log: Log, state: Release, move: Move) -> None:
     if why is None:
         return
     exposed = state.plan is not None and state.plan.weight_bp > 0
-    moved = contain(state)
+    asked = stop_asked_at(log.entries())
+    try:
+        moved = contain(state)
+    except UnavailableError as error:
+        tell(log, alarm.unconfirmed(state, str(error)))
+        raise
+    seconds = (wall_clock() - asked).total_seconds() if asked else moved.seconds
     state = log.move(state, "containing", why.plain())
     log.move(
         state,
         "contained",
         {
             "revision": moved.plan.revision,
-            "seconds_to_zero_traffic": moved.seconds if exposed else None,
+            "seconds_to_zero_traffic": round(seconds, 3) if exposed else None,
             "observed": [replica.plain() for replica in moved.observed],
         },
     )
@@ -38,7 +45,7 @@ def promote(log: Log, state: Release, move: Move) -> None:
     """The candidate becomes the champion: the switch first, the alias after it."""
     plan = plan_promoted(state)
     state = log.move(state, "promoting", {"plan": plan.plain(), "alias": CHAMPION_ALIAS})
-    moved = move_traffic(plan, what="promoted")
+    moved = move_traffic(plan, "promoted", log.revision)
     if plan.champion is not None:
         set_alias(plan.champion.ref, CHAMPION_ALIAS)
     log.move(state, "promoted", {"plan": moved.plan.plain(), "alias": CHAMPION_ALIAS})
@@ -50,8 +57,8 @@ def close(log: Log, state: Release, move: Move) -> None:
     why = state.containment
     if outcome is Outcome.ROLLED_BACK:
         rollback(log.release_id)
-    if state.artefact is not None:
-        tag(state.artefact.ref, "seatrial.outcome", outcome.value)
+    for fault in label_registry(state, outcome):
+        log.fact("alert", {"why": fault})
     finding = why.finding if why else (state.verdict.finding if state.verdict else None)
     closing = {
         "outcome": outcome.value,

@@ -18,7 +18,7 @@ from tasks.notify.task import send
 def incident(release_id: str) -> None:
     """Open the incident of a release once; running it again writes the draft anew."""
     opened = open_incident(release_id)
-    if not is_paged(release_id):
+    if not is_paged(opened):
         page = message.page(opened)
         record_page(opened, page, send(page, page.title))
     draft_post_mortem(release_id)

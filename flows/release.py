@@ -18,8 +18,17 @@ from prefect.states import Completed
 from flows.approvals import ask_people, await_people, standing_now
 from flows.closing import close, contain_candidate, finish, promote
 from flows.forms import ModelName, PolicyName, ReleaseId, Requester, Version
-from flows.steps import begin, enter, look, wait, wait_out
-from policies.errors import RefusedError, StaleMoveError, UnavailableError
+from flows.steps import (
+    begin,
+    call_for_help,
+    enter,
+    look,
+    refuse_other_versions,
+    turn,
+    wait,
+    wait_out,
+)
+from policies.errors import RefusedError, SeatrialError, StaleMoveError, UnavailableError
 from policies.lifecycle import Move, Release, next_move
 from tasks.ledger.task import Log
 
@@ -65,7 +74,7 @@ def release(
     log = begin(model, version, requester, policy, release_id)
     while True:
         try:
-            log = log.renewed()
+            log = turn(log)
             standing = standing_now(log, log.state())
             state = log.state()
             move = next_move(state, state.policy, log.now(), standing)
@@ -79,10 +88,13 @@ def release(
                 return Completed(name="TAKEN OVER", message=str(error))
         except UnavailableError as error:
             wait_out(log, error)
+        except SeatrialError as error:
+            call_for_help(log, error)
 
 
 def carry_out(log: Log, state: Release, move: Move) -> None:
     """A kill refuses every plan: what it cut short is left, and the stop is what follows."""
+    refuse_other_versions(state, move)
     try:
         CARRY_OUT[move.kind](log, state, move)
     except RefusedError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flows.looks import down
-from policies.errors import UnavailableError
+from flows.looks import broken, down
+from policies.errors import EvidenceError, RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Evidence
 from tasks.documents.task import draw_drift
@@ -17,7 +17,7 @@ from tasks.evaluation.task import (
     check_signature,
 )
 from tasks.ledger.task import Log
-from tasks.registry.task import check_untouched, reference
+from tasks.registry.task import champion_inputs, check_untouched, reference
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.task import sample, sample_evidence
 from tasks.traffic.task import check_fallback, probe, probe_champion
@@ -37,6 +37,8 @@ def trial(log: Log, state: Release) -> list[Evidence]:
         return [enough, *checks(log, state, rows)]
     except UnavailableError as error:
         return [down("staging", error)]
+    except (RefusedError, EvidenceError) as error:
+        return [broken("staging", error)]
 
 
 def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
@@ -48,11 +50,10 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
     old = probe_champion(state, inputs, timed_calls=TIMED_CALLS)
     new = probe(state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS)
     online = probe(state.model, "candidate", [row.inputs for row in offline], "reference rows")
-    draw_drift(log.release_id, [row.inputs for row in offline], inputs)
-    return [
+    found = [
         check_untouched(artefact),
         check_contract(policy, inputs),
-        check_signature(None, artefact, inputs),
+        check_signature(champion_inputs(state), artefact, inputs),
         *check_parity(
             policy,
             [row.features for row in offline],
@@ -66,3 +67,5 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
         ),
         check_fallback(old, len(rows)),
     ]
+    draw_drift(log.release_id, [row.inputs for row in offline], inputs)
+    return found

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from flows.looks import look_at_traffic
 from flows.messages import tell
 from flows.staging import trial
-from policies.errors import RefusedError, UnavailableError
+from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import LIFECYCLE_VERSION, Move, Phase, Release, next_look_after
-from policies.vocabulary import Evidence, Stage, Step, Verdict
+from policies.vocabulary import Evidence, Finding, Stage, Step, Verdict
+from tasks.approval.task import check_people
 from tasks.documents.task import show_evidence
 from tasks.evidence.digest import digest_of
 from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.gate.task import choose_policy, judge
 from tasks.ledger.task import Log, decide, open_release, take
-from tasks.notify import message
+from tasks.notify import alarm, message
 from tasks.orchestrator.task import nap, park_if_long, run_id
 from tasks.registry.task import fetch
 from tasks.traffic.moving import plan_for
-from tasks.traffic.task import move_traffic
+from tasks.traffic.task import move_traffic, read_switch
 
 VERSIONS = {"lifecycle": LIFECYCLE_VERSION, "statistics": STATISTICS_VERSION}
 RETRY_SECONDS = 10.0
+HELP_SECONDS = 300.0
+BLIND = (Finding.SOURCE_DOWN, Finding.INVALID)  # a person has to mend something
 
 
 def begin(
@@ -35,17 +39,37 @@ def begin(
     state = log.state()
     if state.phase is Phase.UNOPENED:
         ruling = choose_policy(model, policy)
-        open_release(log, fetch(model, version), requester, ruling, run_id(), VERSIONS)
-    elif state.versions != VERSIONS:
-        raise RefusedError(
-            f"Release {state.release_id} was opened by versions {state.versions}; "
-            f"this code is {VERSIONS}.",
-            advice="Traffic stays as it is. Run the release with the code it began with, "
-            "or abort it.",
-        )
+        artefact = fetch(model, version)
+        check_people(ruling.policy, requester, artefact.trainer)
+        open_release(log, artefact, requester, ruling, run_id(), VERSIONS)
     elif state.run_id != run_id():
         log.fact("attached", {"run_id": run_id()})
     return log
+
+
+def turn(log: Log) -> Log:
+    """Begin a turn: the lease extended, the switch read, a kill it shows on the record.
+
+    The switch is read before the ledger is folded, so a plan decided on that fold is refused by
+    the switch when anybody has moved traffic since.
+    """
+    log = log.renewed()
+    switch = read_switch(log.model)
+    state = log.state()
+    if switch.killed_to is not None and state.is_live and state.stop is None:
+        log.fact("kill", {"to": switch.killed_to, "reason": "found on the switch"})
+    return replace(log, revision=switch.revision)
+
+
+def refuse_other_versions(state: Release, move: Move) -> None:
+    """A release parked for weeks may wake in newer code: only the way back stays open then."""
+    if state.versions != VERSIONS and move.kind not in ("contain", "close"):
+        raise RefusedError(
+            f"Release {state.release_id} was opened by versions {state.versions}; "
+            f"this code is {VERSIONS}.",
+            advice="Run the release with the code it began with, or end it: "
+            f"seatrial rollback {state.release_id} --reason WHY",
+        )
 
 
 def enter(log: Log, state: Release, move: Move) -> None:
@@ -54,7 +78,7 @@ def enter(log: Log, state: Release, move: Move) -> None:
     plan = plan_for(state, step)
     before = state.step
     state = log.move(state, "entering", {"step": step.plain(), "plan": plan.plain()})
-    moved = move_traffic(plan, what=step.name)
+    moved = move_traffic(plan, step.name, log.revision)
     observed = [replica.plain() for replica in moved.observed]
     entered = {"step": step.plain(), "plan": moved.plan.plain(), "observed": observed}
     state = log.move(state, "entered", entered)
@@ -67,10 +91,13 @@ def look(log: Log, state: Release, move: Move) -> None:
     staging = step.stage is Stage.STAGING
     evidence = trial(log, state) if staging else look_at_traffic(log, state, step)
     verdict = judge(state.policy, step, evidence)
+    before = state.verdict.finding if state.verdict else None
     after = next_look_after(state.policy, state, log.now())
     found = looked(step, number, evidence, verdict, after)
     show_evidence(log.release_id, step.name, number, found)
-    decide(log, state, step.name, number, verdict.decision.value, found)
+    state = decide(log, state, step.name, number, verdict.decision.value, found)
+    if verdict.finding in BLIND and verdict.finding is not before:
+        tell(log, message.hold(state))
 
 
 def looked(
@@ -99,6 +126,19 @@ def wait(log: Log, state: Release, move: Move) -> None:
 
 def wait_out(log: Log, error: UnavailableError) -> None:
     """Something outside is down: the release holds where it is, says so, and tries again."""
-    with suppress(UnavailableError):  # the ledger or Slack may be what is down
+    with suppress(SeatrialError):  # the ledger or Slack may be what is down
         tell(log, message.source_down(log.model, log.release_id, str(error)))
     time.sleep(RETRY_SECONDS)
+
+
+def call_for_help(log: Log, error: SeatrialError) -> None:
+    """Something is broken that waiting does not mend: call somebody once, look again later.
+
+    The run stays, so a rollback, a kill or the mended part is acted on within minutes.
+    """
+    with suppress(SeatrialError):
+        tell(log, alarm.stuck(log.model, log.release_id, str(error)))
+    until = time.monotonic() + HELP_SECONDS
+    seen = log.state()
+    while time.monotonic() < until and not log.has_news(seen):
+        time.sleep(1.0)

@@ -87,7 +87,7 @@ TRANSITIONS: Mapping[Phase, Mapping[str, Phase]] = MappingProxyType(
             "promoted": Phase.PROMOTED,
             "containing": Phase.CONTAINING,
         },
-        Phase.PROMOTED: {"closed": Phase.CLOSED},
+        Phase.PROMOTED: {"closed": Phase.CLOSED, "containing": Phase.CONTAINING},
         Phase.CLOSED: {},
     }
 )
@@ -249,11 +249,22 @@ def _entered(state: Release, entry: Entry) -> dict[str, Any]:
     }
 
 
-def _looked(_: Release, entry: Entry) -> dict[str, Any]:
+def _looked(state: Release, entry: Entry) -> dict[str, Any]:
     due = entry.payload.get("next_look")
-    return {
+    verdict = Verdict.model_validate(entry.payload["verdict"])
+    kept: dict[str, Any] = {}
+    if verdict.decision is not Decision.PASS:
+        # People signed for evidence that passed: what no longer passes voids what they signed,
+        # but for the gate that has been gone through.
+        here = state.step.stage.value if state.step else ""
+        kept = {
+            "request": None,
+            "votes": (),
+            "granted": tuple(g for g in state.granted if g == here),
+        }
+    return kept | {
         "looks": entry.payload["look"],
-        "verdict": Verdict.model_validate(entry.payload["verdict"]),
+        "verdict": verdict,
         "evidence_digest": entry.payload["evidence_digest"],
         "next_look": None if due is None else datetime.fromisoformat(due),
     }
@@ -319,6 +330,7 @@ _MOVES: Mapping[str, Any] = MappingProxyType(
         "closed": _closed,
     }
 )
+STOPS = ("kill", "rollback_asked", "abort_asked")
 _FACTS: Mapping[str, Any] = MappingProxyType(
     {
         "vote": _vote,
@@ -359,7 +371,7 @@ def _ending(state: Release) -> Move | None:
     if state.phase is Phase.CONTAINED and state.containment is not None:
         why = state.containment
         return Move(kind="close", outcome=why.outcome, because=why.reason)
-    if state.phase is Phase.PROMOTED:
+    if state.phase is Phase.PROMOTED and state.stop is None:
         return Move(kind="close", outcome=Outcome.RELEASED, because="every stage passed")
     if state.phase is Phase.PROMOTING and state.stop is None:
         return Move(kind="promote", because="the promotion is not yet observed")
@@ -420,6 +432,22 @@ def _hold(state: Release, policy: ReleasePolicy, now: datetime) -> Move:
         )
         return Move(kind="contain", containment=why, because=why.reason)
     return Move(kind="wait", until=state.next_look, because=because)
+
+
+def stop_asked_at(entries: Sequence[Entry]) -> datetime | None:
+    """When, on the wall clock, it was decided that the candidate leaves traffic.
+
+    The last look that said so, or what a person or a kill asked for, whichever came first since
+    the candidate entered its step.
+    """
+    asked: datetime | None = None
+    for entry in entries:
+        if entry.kind == "entered":
+            asked = None
+        decided = entry.payload.get("verdict", {}).get("decision") == Decision.ROLL_BACK.value
+        if entry.kind in STOPS or (entry.kind == "looked" and decided):
+            asked = asked or entry.recorded_at
+    return asked
 
 
 def next_look_after(policy: ReleasePolicy, state: Release, now: datetime) -> datetime:

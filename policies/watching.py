@@ -10,6 +10,8 @@
 | running, but its lease has run out   | wake: a zombie is fenced by the new lease          |
 | paused for people who have answered  | wake                                               |
 | paused, and a look is due            | wake                                               |
+| parked, and somebody asked to stop   | wake                                               |
+| due, but nobody has held it for long | wake                                               |
 | anything else                        | leave it                                           |
 
 The watcher runs in the orchestrator. ``alarm`` is asked outside of it, so that somebody is
@@ -40,6 +42,7 @@ def watch_act(
 ) -> Act:
     """``now``: the world's time (for due looks); ``wall``: the wall clock (for leases)."""
     lapsed = lease is None or lease.expires_at < wall
+    due = release.next_look is not None and now >= release.next_look
     if seen.state is None or seen.state == "COMPLETED":
         return "adopt"
     if seen.state == "CRASHED":
@@ -50,8 +53,11 @@ def watch_act(
         return "adopt" if lapsed else "leave"
     if seen.state == "RUNNING":
         return "wake" if lapsed else "leave"
+    if seen.state in ("SCHEDULED", "PENDING"):
+        # A parked run would sleep until its next look; one stuck before it started, for ever.
+        parked = seen.state == "SCHEDULED"
+        return "wake" if (parked and release.stop is not None) or (lapsed and due) else "leave"
     if seen.state == "PAUSED":
-        due = release.next_look is not None and now >= release.next_look
         return "wake" if due or release.stop is not None or release.votes else "leave"
     return "leave"
 

@@ -13,10 +13,11 @@ from deployments.cli.output import AsJson, Model, say, show
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
+from tasks.approval.involved import refuse_unknown_people
 from tasks.connections import World
 from tasks.gate.choosing import policy_of
 from tasks.ledger.record import known, live_releases, note, quarantined
-from tasks.traffic.moving import contain, move_traffic
+from tasks.traffic.moving import contain, move_traffic, plan_without_candidate
 
 Actor = Annotated[str, typer.Option("--as", help="Your name in the directory of people.")]
 RELEASE_DEPLOYMENT = "release/release"
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command()(adopt)
     app.command()(release)
     app.command()(rollback)
+    app.command()(lift)
 
 
 def me() -> str:
@@ -92,7 +94,7 @@ def release(
 ) -> None:
     """Launch the release of a registered version. Refused at once when it cannot begin."""
     world = here()
-    check_it_can_begin(world, model, version, policy)
+    check_it_can_begin(world, model, version, policy, requester or me())
     parameters = {
         "model": model,
         "version": version,
@@ -109,15 +111,19 @@ def release(
     show({"release_id": release_id, "run_id": run.run_id, "url": run.url}, text, as_json)
 
 
-def check_it_can_begin(world: World, model: str, version: str, policy: str | None) -> None:
+def check_it_can_begin(
+    world: World, model: str, version: str, policy: str | None, requester: str
+) -> None:
     """The refusals that the run would meet in its first seconds, told to whoever launches it."""
-    policy_of(model, policy, world.settings.catalog)
+    ruling = policy_of(model, policy, world.settings.catalog)
     if (live := live_releases(world.ledger, model)) and live[0].release_id:
         raise RefusedError(
             f"Release {live[0].release_id} of {model} v{live[0].version} is live: one at a time.",
             advice=f"See `seatrial why {live[0].release_id}`, or roll it back.",
         )
     artefact = world.registry.fetch(ModelRef(model=model, version=version))
+    if ruling.policy.approvals:
+        refuse_unknown_people(world.directory, requester, artefact.trainer)
     serving = world.router.current(model)
     if serving is None:
         raise RefusedError(
@@ -146,9 +152,13 @@ def rollback(
     """Take the candidate out of traffic now; the release then ends as rolled back."""
     world = here()
     state = live_release_of(world, target)
-    moved = contain(world.router, world.serving, state)
-    _ask_for_rollback(world, state, reason, moved.seconds, actor or me())
+    # Traffic first, then the record, then the wait for every replica: a silent one must not
+    # keep the release from learning that it was stopped.
+    if world.router.killed_to(state.model) is None:
+        world.router.apply(plan_without_candidate(state))
+    _ask_for_rollback(world, state, reason, actor or me())
     wake_run(world, state)
+    moved = contain(world.router, world.serving, state)
     text = (
         f"{state.model}: the candidate is out of traffic, as {len(moved.observed)} replica(s) "
         f"report, after {moved.seconds:.2f} s.\nRelease {state.release_id} ends as rolled back."
@@ -157,12 +167,10 @@ def rollback(
     show(data, text, as_json)
 
 
-def _ask_for_rollback(
-    world: World, state: Release, reason: str, seconds: float, actor: str
-) -> None:
+def _ask_for_rollback(world: World, state: Release, reason: str, actor: str) -> None:
     """On the record the release ends; without it, its run would go on when it wakes."""
     where = {"release_id": state.release_id, "model": state.model}
-    payload = {"reason": reason, "seconds": seconds}
+    payload = {"reason": reason}
     try:
         now = world.clock.now(state.model)
         note(world.ledger, "rollback_asked", payload, at=now, actor=actor, **where)
@@ -196,3 +204,23 @@ def wake_run(world: World, state: Release) -> None:
             world.orchestrator.wake(run.run_id)
     except (UnavailableError, RefusedError):
         return
+
+
+def lift(
+    model: str,
+    version: str,
+    reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
+    actor: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Lift the quarantine of a version that was rolled back, so that it may be tried again."""
+    world = here()
+    digest = world.registry.fetch(ModelRef(model=model, version=version)).digest
+    if quarantined(world.ledger, digest) is None:
+        raise RefusedError(
+            f"{model} v{version} is not quarantined.", advice="It can be released as it is."
+        )
+    payload = {"digest": digest, "ref": f"{model} v{version}", "reason": reason}
+    now = world.clock.now(model)
+    note(world.ledger, "quarantine_lifted", payload, at=now, actor=actor or me(), model=model)
+    show(payload, f"The quarantine of {model} v{version} is lifted, on the record.", as_json)

@@ -39,10 +39,14 @@ def open_incident(release_id: str) -> Incident:
     return opened
 
 
-@node("is it paged?", "was anybody called for {release_id}?")
-def is_paged(release_id: str) -> bool:
-    entries = current().ledger.entries(release_id=release_id)
-    return any(e.kind == "notified" and e.payload.get("kind") == "page" for e in entries)
+@node("is it paged?", "was anybody called for {incident.incident_id}?")
+def is_paged(incident: Incident) -> bool:
+    """For this incident: a page about an overdue look days ago called nobody for it."""
+    entries = current().ledger.entries(release_id=incident.release_id)
+    return any(
+        e.kind == "notified" and e.payload.get("incident_id") == incident.incident_id
+        for e in entries
+    )
 
 
 @node("record page", "record who was called for {incident.release_id}")
@@ -56,7 +60,12 @@ def record_page(incident: Incident, page: Message, where: str) -> None:
             model=incident.model,
             actor=ACTOR,
             at=world.clock.now(incident.model),
-            payload={"kind": page.kind, "title": page.title, "where": where},
+            payload={
+                "kind": page.kind,
+                "title": page.title,
+                "where": where,
+                "incident_id": incident.incident_id,
+            },
         )
     )
 

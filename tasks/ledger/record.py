@@ -118,12 +118,18 @@ class Expected(Value):
 def champions(ledger: Ledger) -> tuple[Expected, ...]:
     """The digest each model should serve: what was adopted or promoted last."""
     last: dict[str, str | None] = {}
+    before: dict[str, str | None] = {}  # what a promotion replaced, until its release has closed
     for entry in ledger.entries():
         if entry.model is None:
             continue
+        if entry.kind == "contained" and entry.model in before:
+            last[entry.model] = before.pop(entry.model)
+        if entry.kind == "closed":
+            before.pop(entry.model, None)
         if entry.kind == "adopted":
             last[entry.model] = entry.payload.get("digest")
         elif entry.kind == "promoted":
+            before[entry.model] = last.get(entry.model)
             champion = entry.payload["plan"].get("champion") or {}
             last[entry.model] = champion.get("digest")
     return tuple(Expected(model=model, digest=digest) for model, digest in sorted(last.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ class Log:
 
     lease: Lease
     model: str
+    revision: int = 0  # of the switch, read before the state was folded: fences every plan
 
     @property
     def release_id(self) -> str:
@@ -85,13 +86,18 @@ class Log:
                 advice="Nothing to do: this run ends, the other goes on.",
             )
         lease = current().ledger.renew(self.lease, datetime.now(UTC), LEASE)
-        return Log(lease=lease, model=self.model)
+        return replace(self, lease=lease)
 
 
 def take(release_id: str, model: str, holder: str) -> Log:
     """Take the lease of a release (or take it over: the run before is fenced off)."""
     lease = current().ledger.take_lease(release_id, holder, datetime.now(UTC), LEASE)
     return Log(lease=lease, model=model)
+
+
+def wall_clock() -> datetime:
+    """The time people live in, for durations that they felt."""
+    return datetime.now(UTC)
 
 
 def release_of(release_id: str) -> Release:

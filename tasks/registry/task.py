@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from policies.vocabulary import Artefact, Evidence, ModelRef
+from policies.errors import AdapterError
+from policies.lifecycle import Release
+from policies.vocabulary import Artefact, Evidence, ModelRef, Outcome
 from tasks.connections import current
 from tasks.node import node
 from tasks.registry.reference import ReferenceRow, reference_rows
@@ -32,6 +34,14 @@ def check_untouched(artefact: Artefact) -> Evidence:
     )
 
 
+@node("champion's inputs", "what does the champion read?")
+def champion_inputs(state: Release) -> dict[str, str] | None:
+    """Column -> type; ``None`` for a baseline rule, which reads nothing."""
+    if state.champion is None:
+        return None
+    return current().registry.fetch(state.champion.ref).inputs
+
+
 @node("reference rows", "read the reference sample of the version")
 def reference(artefact: Artefact) -> list[ReferenceRow]:
     return reference_rows(current().registry.path_of(artefact.digest))
@@ -42,6 +52,18 @@ def set_alias(ref: ModelRef, alias: str = CHAMPION_ALIAS) -> None:
     current().registry.set_alias(ref, alias)
 
 
-@node("tag version", "tag {ref}: {key} = {value}")
-def tag(ref: ModelRef, key: str, value: str) -> None:
-    current().registry.tag(ref, key, value)
+@node("label registry", "tell the registry how it ended: {outcome}")
+def label_registry(state: Release, outcome: Outcome) -> list[str]:
+    """Alias and tag follow the switch; a registry that will not take them stops nothing.
+
+    Returns what could not be done, one sentence each.
+    """
+    registry, faults = current().registry, []
+    try:
+        if outcome is not Outcome.RELEASED and state.champion is not None:
+            registry.set_alias(state.champion.ref, CHAMPION_ALIAS)
+        if state.artefact is not None:
+            registry.tag(state.artefact.ref, "seatrial.outcome", outcome.value)
+    except AdapterError as error:
+        faults.append(f"The registry's labels of {state.model} are behind: {error}")
+    return faults

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from policies.schema import ReleasePolicy, StageRules
 from policies.vocabulary import Evidence, Step, Value, WindowPair
@@ -49,8 +49,10 @@ def observe(release_id: str, policy: ReleasePolicy, step: Step, now: datetime) -
     return Observation(windows=windows, coverage=coverage)
 
 
-def coverage_evidence(policy: ReleasePolicy, coverage: Coverage) -> Evidence:
-    """Paired evidence with too many rows missing is no comparison."""
+def coverage_evidence(policy: ReleasePolicy, observation: Observation, now: datetime) -> Evidence:
+    """Paired evidence with too many rows missing, or none of late, is no comparison."""
+    coverage = observation.coverage
+    stopped = _labels_stopped(policy, observation, now)
     mirrored = coverage.both / coverage.served if coverage.served else None
     labelled = coverage.labelled / coverage.mature if coverage.mature else None
     detail = (
@@ -60,6 +62,8 @@ def coverage_evidence(policy: ReleasePolicy, coverage: Coverage) -> Evidence:
     status = "ok"
     if mirrored is None or labelled is None:
         status = "scarce"
+    elif stopped is not None:
+        status, detail = "invalid", f"{stopped} {detail}"
     elif mirrored < policy.labels.min_mirror_coverage or labelled < policy.labels.min_maturity:
         status = "invalid"
     worst = None if labelled is None or mirrored is None else 1.0 - min(mirrored, labelled)
@@ -75,6 +79,20 @@ def coverage_evidence(policy: ReleasePolicy, coverage: Coverage) -> Evidence:
             "detail": detail,
         }
     )
+
+
+def _labels_stopped(policy: ReleasePolicy, observation: Observation, now: datetime) -> str | None:
+    """Why the newest day of paired evidence is too old; ``None`` while labels keep coming.
+
+    A day closes when the horizon of its last row has passed, so the newest closed day began at
+    most two days and the horizon ago; a third day is allowed for a feed that comes daily.
+    """
+    paired = [w for windows in observation.windows.values() for w in windows if w.paired]
+    newest = max((window.start for window in paired), default=None)
+    allowed = timedelta(days=3, hours=policy.labels.horizon_hours)
+    if newest is None or now - newest <= allowed:
+        return None
+    return f"No day since {newest:%Y-%m-%d} has labels of both models."
 
 
 def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -> Evidence:

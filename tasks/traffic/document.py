@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from policies.errors import RefusedError
+from policies.errors import RefusedError, StaleMoveError
 from policies.vocabulary import FULL_WEIGHT_BP, TrafficPlan
 from tasks.traffic.flag import RULE, SCHEMA, Kill, faults_of, flag_of, kill_of, plan_of
 
@@ -39,8 +39,14 @@ def check(document: object, held: Mapping[str, Any] | None = None) -> list[str]:
     return faults
 
 
-def apply(document: Mapping[str, Any], plan: TrafficPlan) -> tuple[Document, TrafficPlan]:
-    """Publish ``plan`` with the next revision; the plan already published stays as it is."""
+def apply(
+    document: Mapping[str, Any], plan: TrafficPlan, after: int | None = None
+) -> tuple[Document, TrafficPlan]:
+    """Publish ``plan`` with the next revision; the plan already published stays as it is.
+
+    With ``after``, only while that revision is still the published one: a run that decided
+    before somebody rolled back must not put the candidate back into traffic.
+    """
     if faults := faults_of(plan):
         raise RefusedError(
             f"The plan for {plan.model} is wrong: {'; '.join(faults)}.",
@@ -48,6 +54,7 @@ def apply(document: Mapping[str, Any], plan: TrafficPlan) -> tuple[Document, Tra
         )
     flag = document["flags"].get(plan.model)
     if flag is None:
+        _refuse_stale(plan.model, 0, after)
         return _with(document, plan.model_copy(update={"revision": 1}), None)
     if (kill := kill_of(flag)) is not None:
         raise RefusedError(
@@ -57,7 +64,16 @@ def apply(document: Mapping[str, Any], plan: TrafficPlan) -> tuple[Document, Tra
     current = plan_of(plan.model, flag)
     if current == plan.model_copy(update={"revision": current.revision}):
         return dict(document), current
+    _refuse_stale(plan.model, current.revision, after)
     return _with(document, plan.model_copy(update={"revision": current.revision + 1}), None)
+
+
+def _refuse_stale(model: str, published: int, after: int | None) -> None:
+    if after is not None and published != after:
+        raise StaleMoveError(
+            f"{model} is at revision {published}; this plan was decided at {after}.",
+            advice="Somebody moved the traffic meanwhile: read the ledger and decide again.",
+        )
 
 
 def kill(

@@ -85,16 +85,20 @@ def move_traffic(
     serving: ServingPlane,
     plan: TrafficPlan,
     *,
+    after: int | None = None,
     timeout_seconds: float = 90.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Moved:
     """Publish the plan and wait until every replica serves it.
 
+    ``after``: the revision the plan was decided on; ``StaleMoveError`` when it is no longer the
+    published one.
+
     ``UnavailableError`` when they do not agree in time: the plan stays published, nothing is
     recorded as done, and the same call may be made again.
     """
     start = time.monotonic()
-    published = router.apply(plan)
+    published = router.apply(plan, after=after)
     why: str | None = "no replica answered"
     while time.monotonic() - start < timeout_seconds:
         try:

@@ -22,9 +22,11 @@ class Probe(Value):
 class Router(Protocol):
     """The switch. ``apply`` returns the plan with its revision; belief comes from ``observe``."""
 
-    def apply(self, plan: TrafficPlan) -> TrafficPlan:
+    def apply(self, plan: TrafficPlan, *, after: int | None = None) -> TrafficPlan:
         """Validate and publish atomically. Idempotent: the plan already published is kept.
 
+        ``after``: the revision the caller decided on (0: none yet). When somebody has published
+        since, ``StaleMoveError`` and nothing changes; only containment leaves it out.
         ``RefusedError`` for a plan that is wrong, or while the model is killed.
         """
 

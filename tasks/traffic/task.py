@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from policies.lifecycle import Release
-from policies.vocabulary import Evidence, TrafficPlan
+from policies.vocabulary import Evidence, TrafficPlan, Value
 from tasks.connections import current
 from tasks.node import node
 from tasks.traffic import moving
@@ -15,10 +15,26 @@ from tasks.traffic.ports import Probe
 
 
 @node("move traffic", "traffic · {what}")
-def move_traffic(plan: TrafficPlan, what: str) -> moving.Moved:
-    """Publish the plan and wait until every replica serves it. ``what`` names it on the graph."""
+def move_traffic(plan: TrafficPlan, what: str, after: int) -> moving.Moved:
+    """Publish the plan and wait until every replica serves it. ``what`` names it on the graph.
+
+    ``after``: the revision that was published when the move was decided.
+    """
     world = current()
-    return moving.move_traffic(world.router, world.serving, plan)
+    return moving.move_traffic(world.router, world.serving, plan, after=after)
+
+
+class Switch(Value):
+    """What the switch holds for one model: read before the ledger is folded."""
+
+    revision: int  # 0: nothing published
+    killed_to: str | None
+
+
+def read_switch(model: str) -> Switch:
+    router = current().router
+    plan = router.current(model)
+    return Switch(revision=plan.revision if plan else 0, killed_to=router.killed_to(model))
 
 
 @node("contain", "contain · candidate out of traffic")

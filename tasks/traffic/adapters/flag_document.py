@@ -37,8 +37,8 @@ class FlagDocumentRouter:
         self._lock = path.with_suffix(".lock")
         self._lock_seconds = lock_seconds
 
-    def apply(self, plan: TrafficPlan) -> TrafficPlan:
-        return self._publish(lambda document: documents.apply(document, plan))
+    def apply(self, plan: TrafficPlan, *, after: int | None = None) -> TrafficPlan:
+        return self._publish(lambda document: documents.apply(document, plan, after))
 
     def current(self, model: str) -> TrafficPlan | None:
         flag = self._read()["flags"].get(model)

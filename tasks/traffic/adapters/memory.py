@@ -23,9 +23,9 @@ class MemoryRouter:
         self._document = documents.empty()
         self._lock = Lock()
 
-    def apply(self, plan: TrafficPlan) -> TrafficPlan:
+    def apply(self, plan: TrafficPlan, *, after: int | None = None) -> TrafficPlan:
         with self._lock:
-            self._document, published = documents.apply(self._document, plan)
+            self._document, published = documents.apply(self._document, plan, after)
             return published
 
     def current(self, model: str) -> TrafficPlan | None:
