@@ -135,7 +135,7 @@ def overdue_page(state: Release, found: Alarm) -> Message:
             ("On call", rules.on_call),
             ("Runbook", rules.runbook),
         ),
-        commands=("seatrial doctor", f"seatrial rollback {state.release_id} --reason <why>"),
+        commands=("seatrial doctor", f"seatrial rollback {state.release_id} --reason WHY"),
         thread=state.release_id,
     )
 

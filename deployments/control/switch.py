@@ -28,7 +28,8 @@ def route(world: World, plan: TrafficPlan, actor: str) -> Done:
     if live := live_releases(world.ledger, plan.model):
         raise RefusedError(
             f"Release {live[0].release_id} moves the traffic of {plan.model}.",
-            advice=f"Abort it first, or take the model out of service: seatrial kill {plan.model}",
+            advice=f"End it first: seatrial rollback {live[0].release_id} --reason WHY. Or take "
+            f"the model itself out of service: seatrial kill {plan.model} --reason WHY",
         )
     _note(world, "routed", plan.model, actor, {"plan": plan.model_dump(mode="json")})
     return Done(world.router.apply(plan), None, None)

@@ -76,7 +76,7 @@ def approval_wanted(state: Release, request: ApprovalRequest, link: str = "") ->
             ("Expires", _when(request.expires_at)),
         ),
         commands=tuple(
-            f"seatrial approve {request.request_id} --as <name> --role {role}"
+            f"seatrial approve {request.request_id} --as NAME --role {role} --key KEY"
             for role in sorted(request.roles)
         ),
         links=(("Evidence and form", link),) if link else (),
@@ -121,7 +121,10 @@ def page(incident: Wakes) -> Message:
             ("On call", incident.on_call),
             ("Runbook", incident.runbook),
         ),
-        commands=(f"seatrial why {incident.release_id}", f"seatrial kill {incident.model}"),
+        commands=(
+            f"seatrial why {incident.release_id}",
+            f"seatrial kill {incident.model} --reason WHY",
+        ),
         thread=incident.release_id,
         severity=incident.severity,
     )
@@ -170,12 +173,13 @@ def release_complete(state: Release) -> Message:
         )
         if end.seconds_to_zero_traffic is not None:
             facts += (("Time to zero traffic", _seconds(end.seconds_to_zero_traffic)),)
+        facts += (("Documents", f"documents/{state.release_id} in the home"),)
     return Message(
         kind="complete",
         title=f"{_who(state)} {_ENDED[end.outcome] if end else 'is not closed yet'}",
         body=end.reason if end else "",
         facts=facts,
-        commands=(f"seatrial docs {state.release_id}", f"seatrial why {state.release_id}"),
+        commands=(f"seatrial why {state.release_id}",),
         thread=state.release_id,
     )
 

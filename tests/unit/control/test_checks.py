@@ -93,7 +93,7 @@ def test_an_overdue_release_is_told_once(world: Watched) -> None:
     assert world.kinds() == ["alert", "notified"]
     (page,) = world.pages
     assert (page.kind, page.thread) == ("page", RELEASE)
-    assert f"seatrial rollback {RELEASE} --reason <why>" in page.commands
+    assert f"seatrial rollback {RELEASE} --reason WHY" in page.commands
 
 
 def test_a_release_in_time_is_left_alone(world: Watched) -> None:

@@ -128,7 +128,7 @@ def test_a_page_says_what_how_bad_and_what_to_run() -> None:
     assert page.severity == "SEV2"
     assert page.body == "quality is worse. It answered 10 % of the traffic."
     assert ("On call", "ml-on-call") in page.facts
-    assert "seatrial kill delay" in page.commands
+    assert "seatrial kill delay --reason WHY" in page.commands
 
 
 def test_an_unmeasured_time_is_not_told_as_zero() -> None:
@@ -143,11 +143,12 @@ def test_every_outcome_has_its_words(outcome: Outcome) -> None:
     made = message.release_complete(closed(outcome))
     assert made.title.startswith("delay v2 ")
     assert ("Requests it answered", "1,234") in made.facts
+    assert ("Documents", "documents/rel-1 in the home") in made.facts
 
 
 def test_an_approval_names_the_command_for_every_role() -> None:
     """A reader can sign by copying one line."""
     made = message.approval_wanted(STATE, REQUEST, link="http://localhost/runs/1")
-    assert made.commands == ("seatrial approve req-1 --as <name> --role peer",)
+    assert made.commands == ("seatrial approve req-1 --as NAME --role peer --key KEY",)
     assert ("Who must sign", "2 × peer") in made.facts
     assert made.links == (("Evidence and form", "http://localhost/runs/1"),)
