@@ -24,6 +24,7 @@ from tasks.documents.looks import Look, last_look_by_step, release_of, staging_l
 from tasks.documents.tables import number
 
 COMMIT_TAG = "mlflow.source.git.commit"
+ROLLBACK_CHECK = "rollback target"  # the staging check that what we would fall back to answers
 
 
 def deployment_record(entries: Sequence[Entry]) -> Document:
@@ -195,7 +196,7 @@ def _undoing(state: Release, looks: dict[str, Look]) -> tuple[Field, ...]:
 
 def _readiness(looks: dict[str, Look]) -> Field:
     staging = staging_look(looks)
-    found = [item for item in staging.evidence if "fallback" in item.name] if staging else []
+    found = [item for item in staging.evidence if item.name == ROLLBACK_CHECK] if staging else []
     rows = [[item.name, number(item.effect), number(item.limit), item.status] for item in found]
     ref = f"entry {staging.seq}" if staging else "the ledger"
     columns = ("check", "measured", "at most", "status")

@@ -58,7 +58,7 @@ STAGING = [
         n=4000,
         detail="Worst first: LGA +0.0100 (n 900).",
     ),
-    Evidence(name="fallback", kind="check", effect=0.0, limit=0.0, n=1),
+    Evidence(name="rollback target", kind="check", effect=0.0, limit=0.0, n=1),
 ]
 QUALITY = Evidence(
     name="quality",
@@ -134,7 +134,7 @@ def story(**tags: str) -> list[Entry]:
         },
     )
     enter(staging, 0)
-    passed = verdict("PASS", "safe", "All checks hold.", log_loss="safe", fallback="safe")
+    passed = verdict("PASS", "safe", "All checks hold.", log_loss="safe", rollback_target="safe")
     add("looked", 1, looked(staging, STAGING, passed, "sha256:" + "d" * 64))
     enter(shadow, 2)
     passed = verdict("PASS", "safe", "Every guardrail is within its margin.", quality="safe")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from policies.vocabulary import Entry
-from tasks.documents.deployment_record import deployment_record
+from tasks.documents.deployment_record import ROLLBACK_CHECK, deployment_record
 from tasks.documents.document import statement
 from tasks.documents.rendering import render
 
@@ -51,4 +53,14 @@ def test_what_no_entry_tells_is_missing(entries: list[Entry]) -> None:
     """A commit or a data set that nobody recorded is missing: an empty text fills nothing."""
     record = deployment_record(entries)
     assert {"code_commit", "dataset_digests", "drills"} <= set(record.missing())
-    assert record.field("readiness").status == "filled"
+
+
+def test_that_the_rollback_target_answered_is_on_the_record(entries: list[Entry]) -> None:
+    """It is found under the name that the staging check writes, which is read from its source."""
+    table = deployment_record(entries).field("readiness").table
+    assert table is not None
+    assert table.rows == (("rollback target", "0", "0", "ok"),)
+    check = (Path(__file__).parents[3] / "tasks" / "traffic" / "task.py").read_text()
+    assert f'name="{ROLLBACK_CHECK}"' in check
+    silent = [entry for entry in entries if entry.kind != "looked"]
+    assert deployment_record(silent).field("readiness").status == "missing"
