@@ -31,7 +31,7 @@ def _evidence(request: ApprovalRequest, entries: Sequence[Entry]) -> str:
     if look is None:
         return (
             "**Do not sign: the evidence with the digest below is not on the ledger.** "
-            "Run `seatrial audit verify` and tell the release's owner."
+            "Run `seatrial doctor`: it verifies the ledger's chain. Tell the release's owner."
         )
     found = {item.name: item.finding.value for item in look.verdict.judged}
     rows = [
@@ -129,7 +129,7 @@ def _signers(request: ApprovalRequest, entries: Sequence[Entry]) -> str:
         and (vote := entry.payload["sign_off"])["request_id"] == request.request_id
     ]
     commands = "\n".join(
-        f"seatrial approve {request.request_id} --as <name> --role {role}"
+        f"seatrial approve {request.request_id} --as NAME --role {role} --key KEY"
         for role in sorted(request.roles)
     )
     return (
@@ -147,5 +147,8 @@ def _digests(request: ApprovalRequest) -> str:
         f"- artefact `{request.artefact_digest}`\n"
         f"- evidence `{request.evidence_digest}`\n"
         f"- policy `{request.policy_digest}`\n\n"
-        "Any change of these voids the signatures."
+        "A signature binds these and nothing newer: the evidence is that of the look that asked. "
+        "The release is looked at again while it waits. A look that no longer passes voids this "
+        "request with its signatures, and a grant whose step has not begun; one that passes "
+        "again does not."
     )

@@ -19,7 +19,15 @@ def test_evidence_that_is_not_on_the_ledger_is_not_to_be_signed(entries: list[En
     request = asked(entries).model_copy(update={"evidence_digest": "sha256:" + "9" * 64})
     page = approval_packet(request, entries)
     assert "Do not sign" in page
+    assert "seatrial doctor" in page
     assert "-0.0123" not in page
+
+
+def test_the_packet_says_what_a_signature_binds(entries: list[Entry]) -> None:
+    """Nobody signs in the belief that every later look needs a new signature."""
+    page = approval_packet(asked(entries), entries)
+    assert "the evidence is that of the look that asked" in page
+    assert "A look that no longer passes voids this request" in page
 
 
 def test_the_packet_says_it_all(entries: list[Entry]) -> None:
@@ -33,7 +41,7 @@ def test_the_packet_says_it_all(entries: list[Entry]) -> None:
         "| log loss | 0.001 | 0.02 | safe |",
         "1 × manager, 1 × peer",
         "Not rita or tom",
-        "seatrial approve req-1 --as <name> --role peer",
+        "seatrial approve req-1 --as NAME --role peer --key KEY",
         "- ann (peer): approve",
         "a" * 64,
         "c" * 64,
