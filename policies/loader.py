@@ -347,7 +347,7 @@ def _error(message: str, faults: Sequence[str]) -> PolicyError:
     return PolicyError(
         f"{message}.",
         faults=tuple(faults),
-        advice="Mend these and run 'seatrial policy check' again.",
+        advice="Mend these and run `seatrial policy check` again.",
     )
 
 

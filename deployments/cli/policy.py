@@ -120,4 +120,4 @@ def _faults(error: PolicyError) -> list[str]:
 
 def _say_count(count: int) -> None:
     noun = "fault" if count == 1 else "faults"
-    typer.echo(f"{count} {noun}. Mend them and run 'seatrial policy check' again.", err=True)
+    typer.echo(f"{count} {noun}. Mend them and run `seatrial policy check` again.", err=True)
