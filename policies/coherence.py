@@ -37,6 +37,7 @@ def disagreements(document: Mapping[str, Any]) -> Found:
         _guardrails_agree,
         _harm_budget_is_spent,
         _one_rule_a_gate,
+        _gates_stand_before_users,
         _severities_are_ordered,
         _fallback_ends,
         _labels_can_be_judged,
@@ -135,6 +136,16 @@ def _one_rule_a_gate(document: Mapping[str, Any]) -> Found:
         if isinstance(gate, str) and gate in seen:
             yield ("approvals", index, "gate"), f"asks for {gate} again. Write one rule a gate."
         seen.add(gate if isinstance(gate, str) else None)
+
+
+def _gates_stand_before_users(document: Mapping[str, Any]) -> Found:
+    for index, rule in enumerate(_items(document, "approvals")):
+        if _at(rule, "gate") == "staging":
+            yield (
+                ("approvals", index, "gate"),
+                "is staging, where the evidence is made and nobody is affected. Write shadow to "
+                "have people sign before requests are mirrored, or canary before users are served.",
+            )
 
 
 def _severities_are_ordered(document: Mapping[str, Any]) -> Found:

@@ -51,7 +51,7 @@ def sections(policy: ReleasePolicy) -> tuple[tuple[str, tuple[str, ...]], ...]:
         *((f"Guardrail: {rail.name}", _guardrail(rail)) for rail in policy.guardrails),
         ("Who signs", _approvals(policy.approvals)),
         ("When something goes wrong", _trouble(policy)),
-        ("What must be on file", _documents(policy)),
+        ("Documents", _documents(policy)),
     )
 
 
@@ -167,7 +167,9 @@ def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
     late = "withdrawn" if policy.at_deadline == "withdraw" else "held for a person to decide"
     return (
         f"A stage that is not proven by its deadline is {late}.",
-        f"A kill falls back to {', then '.join(_FALLBACK[link] for link in policy.fallback)}.",
+        f"Meant to answer in its place: {', then '.join(_FALLBACK[x] for x in policy.fallback)}.",
+        "A kill does not read this yet: it takes the previous version if there is one, else the "
+        "baseline rule, else an error.",
         f"A pause longer than {policy.pause_alert_minutes} minutes alerts {incident.on_call}.",
         f"Stopped with {_percent(incident.sev1_from_bp / 10_000)} of the users or more it is a "
         f"SEV-1, from {_percent(incident.sev2_from_bp / 10_000)} a SEV-2, below that a SEV-3.",
@@ -179,7 +181,10 @@ def _documents(policy: ReleasePolicy) -> tuple[str, ...]:
     if not policy.required_documents:
         return ("No document is required.",)
     names = [document.replace("_", " ") for document in policy.required_documents]
-    return (f"Before the release may close: {_listed(names)}.",)
+    return (
+        f"Asked for: {_listed(names)}.",
+        "They are written when the release closes; a gap in them does not hold it back yet.",
+    )
 
 
 def _pace(min_days: float, look_every_hours: float, deadline_days: float) -> str:

@@ -110,6 +110,11 @@ def test_every_fault_is_named_at_once_with_its_line_and_field(write: Write) -> N
             "  - {gate: full, roles: {board: 1}, expires_hours: 1}\n",
             "5: approvals[1].gate: asks for full again. Write one rule a gate.",
         ),
+        (
+            "approvals:\n  - {gate: staging, roles: {peer: 1}, expires_hours: 1}\n",
+            "4: approvals[0].gate: is staging, where the evidence is made and nobody is affected. "
+            "Write shadow",
+        ),
     ],
 )
 def test_each_kind_of_fault_says_where_it_is_and_what_to_write(
