@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.errors import RefusedError
+from policies.errors import RefusedError, StaleMoveError
 from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
 from tasks.traffic.adapters.flag_document import FlagDocumentRouter
 from tasks.traffic.adapters.memory import MemoryRouter
@@ -53,6 +53,17 @@ def test_what_is_applied_is_current(router: Router) -> None:
     published = router.apply(TRIAL)
     assert published == TRIAL.model_copy(update={"revision": 1})
     assert router.current("m") == published
+
+
+def test_a_plan_decided_before_somebody_moved_the_traffic_is_refused(router: Router) -> None:
+    """Whoever decided on an older revision decides again; what was published stays."""
+    first = router.apply(SERVING, after=0)
+    trial = router.apply(TRIAL, after=first.revision)
+    contained = router.apply(SERVING)
+    with pytest.raises(StaleMoveError, match="decided at 2"):
+        router.apply(TRIAL, after=trial.revision)
+    assert router.current("m") == contained
+    assert router.apply(SERVING, after=first.revision) == contained  # the same plan is no move
 
 
 def test_revisions_grow_and_the_same_plan_keeps_its_own(router: Router) -> None:

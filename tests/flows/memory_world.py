@@ -107,13 +107,13 @@ class WatchedRouter(MemoryRouter):
         self.away = 0
         self.tried = 0
 
-    def apply(self, plan: TrafficPlan) -> TrafficPlan:
+    def apply(self, plan: TrafficPlan, *, after: int | None = None) -> TrafficPlan:
         self.tried += 1
         if self.away > 0:
             self.away -= 1
             raise UnavailableError("The flag document cannot be written.", advice="Mount it.")
         before = self.current(plan.model)
-        done = super().apply(plan)
+        done = super().apply(plan, after=after)
         if before is None or done.revision != before.revision:
             self.published.append(done)
         return done
@@ -190,7 +190,7 @@ class MemoryWorld(World):
 
     def try_release(self, version: str = "2", **more: Any) -> State[Any]:
         """The same, for a release that may not even open."""
-        asked = {"model": MODEL, "version": version, "requester": "erin"} | more
+        asked = {"model": MODEL, "version": version, "requester": "erin", "policy": "score"} | more
         return release(**asked, return_state=True)
 
     def told(self, state: State[Any]) -> Told:
@@ -303,7 +303,7 @@ class MemoryWorld(World):
 
 def deploy(version: str = "2", **more: Any) -> str:
     """The id of a run launched as `seatrial release` launches it: of a deployment."""
-    asked = {"model": MODEL, "version": version, "requester": "erin"} | more
+    asked = {"model": MODEL, "version": version, "requester": "erin", "policy": "score"} | more
     deployment_id = release.to_deployment("release").apply()
     with get_client(sync_client=True) as client:
         run = client.create_flow_run_from_deployment(deployment_id, parameters=asked)

@@ -7,8 +7,11 @@ from threading import Timer
 import pytest
 from prefect import flow
 
+from flows.looks import serving
+from policies.lifecycle import Release
 from policies.loader import load
-from policies.vocabulary import Finding, Serving, Step
+from policies.verdict import judge
+from policies.vocabulary import Decision, Evidence, Finding, Serving, Step
 from tasks.telemetry.task import observe
 from tasks.traffic.task import check_serving
 from tests.flows.memory_world import CATALOG, MODEL, Happening, MemoryWorld, Moment
@@ -85,3 +88,22 @@ def test_a_look_at_a_changed_world_sees_the_changed_world(world: MemoryWorld) ->
 
 def _telemetry(world: MemoryWorld, *, down: bool) -> None:
     world.telemetry.down = down
+
+
+def test_a_silent_replica_hides_no_harm(world: MemoryWorld) -> None:
+    """The windows that were read are weighed; that nobody answers is said beside them."""
+    plan = world.router.current(MODEL)
+    state = Release(
+        plan=plan, policy_document=load(CATALOG / "score-short.yaml").policy.model_dump(mode="json")
+    )
+    world.serving.fail = True
+
+    @flow(persist_result=False)
+    def look() -> list[Evidence]:
+        return [serving(state)]
+
+    (seen,) = look()
+    assert (seen.name, seen.status) == ("serving", "down")
+    harm = Evidence(name="quality", kind="sequential", weight=0.6, log_e_harm=50.0)
+    verdict = judge(state.policy, state.policy.steps()[2], [harm, seen])
+    assert verdict.decision is Decision.ROLL_BACK

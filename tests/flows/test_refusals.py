@@ -13,7 +13,7 @@ from tests.flows.memory_world import MODEL, MemoryWorld, Moment, ProcessDied, di
 CASES: list[tuple[dict[str, Any], type[SeatrialError], str, str]] = [
     ({"version": "1"}, RefusedError, "same files as the champion", "Register the version"),
     ({"version": "9"}, RefusedError, "is not registered", "Check the name and version"),
-    ({"model": "nobody"}, PolicyError, "No policy", "name a policy"),
+    ({"model": "nobody", "policy": None}, PolicyError, "No policy", "name a policy"),
     ({"model": "nobody", "policy": "score"}, RefusedError, "not registered", "Check the name"),
     ({"policy": "scroe"}, PolicyError, "no policy", "score"),
 ]

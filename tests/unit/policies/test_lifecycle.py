@@ -177,6 +177,44 @@ def test_a_granted_gate_opens() -> None:
     assert (story.move().kind, story.move().step) == ("enter", STEPS[2])
 
 
+def _asked_and_granted() -> Story:
+    story = _baked(STEPS[1])
+    request = {
+        "request_id": "req-1",
+        "nonce": "n",
+        "release_id": "rel-1",
+        "gate": "canary",
+        "model": "m",
+        "version": "2",
+        "artefact_digest": DIGEST,
+        "evidence_digest": DIGEST,
+        "policy_digest": DIGEST,
+        "requester": "erin",
+        "roles": {"reviewer": 1},
+        "asked_at": story.at.isoformat(),
+        "expires_at": (story.at + timedelta(days=3)).isoformat(),
+    }
+    return story.tell("asked", {"request": request})
+
+
+def test_evidence_that_no_longer_passes_voids_what_people_signed() -> None:
+    """They signed for evidence that passed: the request and the grant fall with it."""
+    asked = _asked_and_granted().looked(Decision.HOLD, Finding.NOT_ENOUGH_EVIDENCE)
+    assert asked.state().request is None
+    granted = _asked_and_granted().tell("granted", {"gate": "canary"})
+    assert granted.looked(Decision.PASS).state().granted == ("canary",)
+    voided = granted.looked(Decision.HOLD, Finding.INVALID).looked(Decision.PASS)
+    assert voided.state().granted == ()
+    assert voided.move().kind == "ask"
+
+
+def test_a_stop_outranks_a_promotion_that_is_not_closed() -> None:
+    story = _baked(STEPS[-1]).tell("promoting", {}).tell("promoted", {})
+    assert story.move().kind == "close"
+    story.tell("rollback_asked", {"reason": "smoke"}, move=False)
+    assert story.move().containment.outcome is Outcome.ROLLED_BACK
+
+
 def test_the_last_gate_promotes() -> None:
     assert _baked(STEPS[-1]).move().kind == "promote"
 

@@ -16,6 +16,8 @@ FRESH = Lease(release_id="r", epoch=1, holder="h", expires_at=NOW + timedelta(mi
 LAPSED = FRESH.model_copy(update={"expires_at": NOW - timedelta(minutes=5)})
 QUIET = Release(phase=Phase.STANDING, release_id="r", next_look=NOW + timedelta(days=1))
 DUE = QUIET.model_copy(update={"next_look": NOW - timedelta(hours=1)})
+STOP = Containment(reason="smoke", finding=None, outcome=Outcome.ROLLED_BACK)
+STOPPED = QUIET.model_copy(update={"stop": STOP})
 
 CASES = [
     (None, QUIET, FRESH, "adopt"),
@@ -31,6 +33,12 @@ CASES = [
     ("PAUSED", QUIET, LAPSED, "leave"),
     ("PAUSED", DUE, LAPSED, "wake"),
     ("SCHEDULED", QUIET, LAPSED, "leave"),
+    ("SCHEDULED", DUE, FRESH, "leave"),
+    ("SCHEDULED", DUE, LAPSED, "wake"),
+    ("SCHEDULED", STOPPED, FRESH, "wake"),
+    ("PENDING", STOPPED, FRESH, "leave"),
+    ("PENDING", DUE, LAPSED, "wake"),
+    ("PAUSED", STOPPED, LAPSED, "wake"),
     ("PENDING", QUIET, LAPSED, "leave"),
 ]
 
