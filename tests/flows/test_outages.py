@@ -104,6 +104,8 @@ def test_a_silent_replica_hides_no_harm(world: MemoryWorld) -> None:
 
     (seen,) = look()
     assert (seen.name, seen.status) == ("serving", "down")
-    harm = Evidence(name="quality", kind="sequential", weight=0.6, log_e_harm=50.0)
-    verdict = judge(state.policy, state.policy.steps()[2], [harm, seen])
+    harm = Evidence(
+        name="quality", kind="sequential", weight=0.6, log_e_harm=50.0, rollback_at=0.01
+    )
+    verdict = judge(policy, policy.steps()[2], [harm, seen])
     assert verdict.decision is Decision.ROLL_BACK
