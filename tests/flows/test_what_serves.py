@@ -7,7 +7,7 @@ import pytest
 from flows.soak import soak
 from policies import loader
 from policies.verdict import judge
-from policies.vocabulary import Decision, Finding, TrafficPlan, TrafficVariant
+from policies.vocabulary import Decision, Finding, ModelRef, TrafficPlan, TrafficVariant
 from tasks.traffic.ports import Probe
 from tasks.traffic.task import check_fallback
 from tests.flows.memory_world import CATALOG, MODEL, MemoryWorld
@@ -26,7 +26,7 @@ def test_a_champion_that_serves_as_recorded_is_left_alone(world: MemoryWorld) ->
 
 def test_another_version_behind_the_switch_is_told_once(world: MemoryWorld) -> None:
     """Somebody moved the switch past the record: one alert, one page, and no act."""
-    other = TrafficVariant(ref=world.artefact("2").ref, digest=world.digest("2"))
+    other = TrafficVariant(ref=ModelRef(model=MODEL, version="2"), digest=world.digest("2"))
     moved = world.router.apply(TrafficPlan(model=MODEL, champion=other))
     soak()
     soak()
