@@ -36,11 +36,12 @@ def test_every_row_is_whole() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_a_practice_has_its_files_and_its_proof(row: tuple[str, ...]) -> None:
-    """What is built names its place and a test; what is missing names neither."""
+    """What is built names its place and a test file; what is missing names neither."""
     _, place, proof, state = row
     assert [path for path in named(place + proof) if not holds_something(ROOT / path)] == []
     if state == "missing":
         assert not place and not proof
     else:
         assert named(place)
-        assert all(path.startswith("tests/") for path in named(proof)) and named(proof)
+        tests = [Path(path) for path in named(proof)]
+        assert tests and all(t.parts[0] == "tests" and t.name.startswith("test_") for t in tests)
