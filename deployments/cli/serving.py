@@ -16,7 +16,8 @@ from policies.errors import SeatrialError
 from policies.vocabulary import Serving
 from tasks.connections import World
 
-CONFIRM_SECONDS = 5.0
+CONFIRM_SECONDS = 5.0  # a kill waits for nothing to load
+RESTORE_SECONDS = 30.0  # the champion may have to be loaded first
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +68,9 @@ def restore(
     """Lift a kill: the champion serves again. A trial returns only by its release."""
     world, who = here(), actor or me()
     done = switch.restore(world, model, reason, who)
-    observed, agreed = _confirm(world, model, lambda r: r.killed_to is None)
+    observed, agreed = _confirm(
+        world, model, lambda replica: replica.killed_to is None, RESTORE_SECONDS
+    )
     data: dict[str, object] = {
         "model": model,
         "revision": done.plan.revision,
@@ -84,10 +87,13 @@ def restore(
 
 
 def _confirm(
-    world: World, model: str, done: Callable[[Serving], bool]
+    world: World,
+    model: str,
+    done: Callable[[Serving], bool],
+    patience_seconds: float = CONFIRM_SECONDS,
 ) -> tuple[list[Serving], bool]:
     """What every replica reports, once they agree or the time is up."""
-    deadline = time.monotonic() + CONFIRM_SECONDS
+    deadline = time.monotonic() + patience_seconds
     observed: list[Serving] = []
     while time.monotonic() < deadline:
         try:
