@@ -191,7 +191,7 @@ class Seatrial:
         for name in names:
             psutil.Process(pids(self.home)[name]).send_signal(signal.SIGKILL)
 
-    def wait(self, done: Callable[[], bool], seconds: float = 120) -> None:
+    def wait(self, done: Callable[[], bool], seconds: float = 200) -> None:
         end = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < end, f"not within {seconds:g} s\n{self._said()}"
