@@ -21,6 +21,7 @@ class SignedDecision(RunInput):
     signed_decision: str = Field(
         default="",
         title="Signed decision",
-        description="Paste what `seatrial approve REQUEST --print` gave you. "
+        description="Paste what `seatrial approve REQUEST --as NAME --role ROLE --key KEY --print` "
+        "gave you. "
         "Leave empty to have the release look again at the votes it has.",
     )

@@ -112,7 +112,7 @@ def _refuse_other_request(sign_off: SignOff, request: ApprovalRequest) -> None:
     if sign_off.request_id != request.request_id:
         raise ApprovalError(
             f"The sign-off is for request {sign_off.request_id}, not {request.request_id}.",
-            advice=f"Sign the open one: `seatrial approve {request.request_id}`.",
+            advice=f"Sign the open one: `{_command(request)}`.",
         )
 
 
@@ -134,7 +134,7 @@ def _refuse_other_text(sign_off: SignOff, request: ApprovalRequest) -> None:
     raise ApprovalError(
         f"What {sign_off.person} signed is not this request and this decision: "
         f"{differing or 'the wording'} differs.",
-        advice=f"Read it and sign it anew: `seatrial approve {request.request_id}`.",
+        advice=f"Read it and sign it anew: `{_command(request)}`.",
     )
 
 
@@ -203,3 +203,7 @@ def _utc(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ApprovalError("The request has a time without a time zone.", advice="Ask again.")
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _command(request: ApprovalRequest) -> str:
+    return f"seatrial approve {request.request_id} --as NAME --role ROLE --key KEY"

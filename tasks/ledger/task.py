@@ -129,7 +129,7 @@ def open_release(
     if (killed_to := world.router.killed_to(log.model)) is not None:
         raise RefusedError(
             f"{log.model} is out of service, killed to {killed_to}.",
-            advice=f"Lift the kill first: seatrial restore {log.model}",
+            advice=f"Lift the kill first: seatrial restore {log.model} --reason WHY",
         )
     if serving.champion is not None and serving.champion.digest == artefact.digest:
         raise RefusedError(

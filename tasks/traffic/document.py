@@ -59,7 +59,8 @@ def apply(
     if (kill := kill_of(flag)) is not None:
         raise RefusedError(
             f"{plan.model} is killed to {kill.to}: {kill.reason}",
-            advice=f"A kill outranks every plan. Lift it first: seatrial restore {plan.model}",
+            advice="A kill outranks every plan. Lift it first: "
+            f"seatrial restore {plan.model} --reason WHY",
         )
     current = plan_of(plan.model, flag)
     if current == plan.model_copy(update={"revision": current.revision}):

@@ -155,21 +155,7 @@ def is_option(param: Any) -> bool:
 
 
 # Lines that leave out what must be given. Mend them, and take them out here.
-KNOWN_FAULTS = {
-    "flows/forms.py",
-    "tasks/approval/sign_off.py",
-    "tasks/ledger/adapters/sql_store.py",
-    "tasks/ledger/task.py",
-    "tasks/traffic/document.py",
-}
-CASES = [
-    pytest.param(
-        source,
-        marks=[pytest.mark.xfail(reason="not mended yet")] if str(source) in KNOWN_FAULTS else [],
-        id=str(source),
-    )
-    for source in SOURCES
-]
+CASES = [pytest.param(source, id=str(source)) for source in SOURCES]
 
 
 @pytest.mark.parametrize("source", CASES)

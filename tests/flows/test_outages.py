@@ -93,9 +93,8 @@ def _telemetry(world: MemoryWorld, *, down: bool) -> None:
 def test_a_silent_replica_hides_no_harm(world: MemoryWorld) -> None:
     """The windows that were read are weighed; that nobody answers is said beside them."""
     plan = world.router.current(MODEL)
-    state = Release(
-        plan=plan, policy_document=load(CATALOG / "score-short.yaml").policy.model_dump(mode="json")
-    )
+    policy = load(CATALOG / "score-short.yaml").policy
+    state = Release(plan=plan, policy_document=policy.model_dump(mode="json"))
     world.serving.fail = True
 
     @flow(persist_result=False)

@@ -287,5 +287,5 @@ def _translated(where: str) -> Iterator[None]:
             ) from error
         raise LedgerError(
             f"The ledger {where} is damaged or is not a ledger ({cause}).",
-            advice="Change nothing in it; run `seatrial audit verify` and restore a backup.",
+            advice="Change nothing in it; run `seatrial doctor` and restore a backup.",
         ) from error
