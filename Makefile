@@ -27,8 +27,18 @@ demo: $(INSTALLED) ## release a better model and stop a broken one, on real flig
 power: $(INSTALLED) ## print how often the demo's policy decides rightly
 	$(BIN)/python -m deployments.demo.power
 
+# The voyage is one long story that mostly waits for its own stack: it sails beside the others.
+VOYAGE := tests/faults/test_voyage.py
+
 test: test-unit ## every test that needs no browser, the fast ones first
-	$(BIN)/python -m pytest tests --ignore=tests/unit --ignore=tests/browser -m "not slow"
+	@echo "$(VOYAGE) runs beside the others; its report follows theirs"
+	@report=$$(mktemp); \
+	$(BIN)/python -m pytest $(VOYAGE) >"$$report" 2>&1 & voyage=$$!; \
+	status=0; \
+	$(BIN)/python -m pytest tests --ignore=tests/unit --ignore=tests/browser \
+		--ignore=$(VOYAGE) -m "not slow" --durations=10 || status=$$?; \
+	wait $$voyage || status=$$?; \
+	cat "$$report"; rm -f "$$report"; exit $$status
 
 test-unit: $(INSTALLED) ## the pure tests: seconds
 	$(BIN)/python -m pytest tests/unit -m "not slow"
