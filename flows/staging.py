@@ -20,7 +20,7 @@ from tasks.ledger.task import Log
 from tasks.registry.task import champion_inputs, check_untouched, reference
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.task import sample, sample_evidence
-from tasks.traffic.task import check_fallback, probe, probe_champion
+from tasks.traffic.task import check_fallback, check_loading, probe, probe_champion
 
 TIMED_CALLS = 40
 WORTH_OF_TRAFFIC = timedelta(days=31)
@@ -28,13 +28,18 @@ WORTH_OF_TRAFFIC = timedelta(days=31)
 
 def trial(log: Log, state: Release) -> list[Evidence]:
     """Every staging check, on recent traffic and on the real serving path."""
+    if state.plan is None:
+        return []
     try:
+        loading = check_loading(state.plan)
+        if loading.effect:
+            return [loading]
         now = log.now()
         rows = sample(state.model, state.policy, now - WORTH_OF_TRAFFIC, now)
         enough = sample_evidence(state.policy, rows)
         if enough.status != "ok":
-            return [enough]
-        return [enough, *checks(log, state, rows)]
+            return [loading, enough]
+        return [loading, enough, *checks(log, state, rows)]
     except UnavailableError as error:
         return [down("staging", error)]
     except (RefusedError, EvidenceError) as error:
@@ -54,6 +59,10 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
         check_untouched(artefact),
         check_contract(policy, inputs),
         check_signature(champion_inputs(state), artefact, inputs),
+        # Before parity: a model that raises shows no features, and its errors are the cause.
+        *check_serving_path(
+            policy, old.latency_ms, new.latency_ms, new.memory_mb, new.errors, len(rows)
+        ),
         *check_parity(
             policy,
             [row.features for row in offline],
@@ -62,9 +71,6 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
             online.scores,
         ),
         *check_scores(policy, inputs, labels, old.scores, new.scores),
-        *check_serving_path(
-            policy, old.latency_ms, new.latency_ms, new.memory_mb, new.errors, len(rows)
-        ),
         check_fallback(old, len(rows)),
     ]
     draw_drift(log.release_id, [row.inputs for row in offline], inputs)

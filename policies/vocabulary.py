@@ -213,6 +213,7 @@ class Serving(Value):
     weight_bp: WeightBp
     mirror: bool
     killed_to: str | None = None
+    refused: dict[str, str] = {}  # digest it could not verify or load -> why
     error: str | None = None
 
 

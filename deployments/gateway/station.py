@@ -29,6 +29,7 @@ class Active:
     killed_to: str | None = None
     variants: Mapping[str, LoadedVariant] = field(default_factory=dict)
     revision: int = 0  # the last one in force with everything loaded
+    refused: Mapping[str, str] = field(default_factory=dict)  # digest -> why it is not loaded
     error: str | None = None
 
     @property
@@ -89,6 +90,7 @@ class Station:
             weight_bp=active.weight_bp,
             mirror=active.mirror,
             killed_to=active.killed_to,
+            refused=dict(active.refused),
             error="; ".join(filter(None, errors)) or None,
         )
 
@@ -147,6 +149,7 @@ class Station:
             killed_to=killed_to,
             variants=variants,
             revision=plan.revision if complete or killed_to is not None else before,
+            refused={key.digest: fault for key, fault in faults.items()},
             error="; ".join(told) or None,
         )
         for key in self._loaded.keys() - set(wanted.values()):

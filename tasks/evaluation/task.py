@@ -59,9 +59,9 @@ def check_serving_path(
 ) -> list[Evidence]:
     rules = policy.staging.serving
     return [
+        serving.error_check(errors, rows),
         serving.latency_check(rules, champion_ms, candidate_ms),
         serving.memory_check(rules, memory_mb),
-        serving.error_check(errors, rows),
     ]
 
 

@@ -80,6 +80,14 @@ def disagreement(plan: TrafficPlan, observed: Sequence[Serving]) -> str | None:
     return None if observed else "no replica answered"
 
 
+def unloadable(plan: TrafficPlan, observed: Sequence[Serving]) -> tuple[str, ...]:
+    """Each replica that tried to load the candidate and could not, with its reason."""
+    if plan.candidate is None:
+        return ()
+    digest = plan.candidate.digest
+    return tuple(f"{r.replica}: {r.refused[digest]}" for r in observed if digest in r.refused)
+
+
 def move_traffic(
     router: Router,
     serving: ServingPlane,
@@ -87,9 +95,14 @@ def move_traffic(
     *,
     after: int | None = None,
     timeout_seconds: float = 90.0,
+    load_again_seconds: float = 10.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Moved:
     """Publish the plan and wait until every replica serves it.
+
+    A plan that asks the candidate for nothing yet, as in staging, is also settled when a replica
+    still cannot load the candidate after ``load_again_seconds`` of trying: what was observed
+    says so, and the trial judges it.
 
     ``after``: the revision the plan was decided on; ``StaleMoveError`` when it is no longer the
     published one.
@@ -99,6 +112,8 @@ def move_traffic(
     """
     start = time.monotonic()
     published = router.apply(plan, after=after)
+    idle = plan.weight_bp == 0 and not plan.mirror
+    observed: tuple[Serving, ...] = ()
     why: str | None = "no replica answered"
     while time.monotonic() - start < timeout_seconds:
         try:
@@ -106,8 +121,9 @@ def move_traffic(
             why = disagreement(published, observed)
         except UnavailableError as error:
             why = error.message
-        if why is None:
-            seconds = time.monotonic() - start
+        seconds = time.monotonic() - start
+        tried = idle and seconds >= load_again_seconds and unloadable(published, observed)
+        if why is None or tried:
             return Moved(plan=published, observed=observed, seconds=seconds)
         sleep(0.05)
     raise UnavailableError(

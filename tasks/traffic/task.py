@@ -60,6 +60,22 @@ def check_serving(plan: TrafficPlan) -> Evidence:
     )
 
 
+@node("check loading", "does the candidate load on every replica?")
+def check_loading(plan: TrafficPlan) -> Evidence:
+    """Files that no longer are what was registered, or that this plane cannot load."""
+    observed = current().serving.observe(plan.model)
+    faults = moving.unloadable(plan, observed)
+    return Evidence(
+        name="loading",
+        kind="check",
+        effect=float(len(faults)),
+        limit=0.0,
+        n=len(observed),
+        unit="replicas could not load the candidate",
+        detail="; ".join(faults),
+    )
+
+
 @node("probe", "score {what} with the {variant} on the serving path")
 def probe(
     model: str, variant: str, rows: Sequence[dict[str, Any]], what: str, timed_calls: int = 0

@@ -191,6 +191,7 @@ def test_an_altered_file_is_refused(
     report = running.plane.observe(MODEL)[0]
     assert report.revision < published.revision
     assert "candidate" not in report.serving
+    assert "altered" in report.refused[digest]
     assert {answer["variant"] for answer in running.predict(UNITS[:20])} == {"champion"}
 
 

@@ -1,9 +1,10 @@
 """A whole world in memory: a score on two numbers, its traffic, and a clock that leaps.
 
 Nothing here has to do with any real model. The truth is ``sigmoid(2 (x - y))``; a version is a
-folder with ``model.json``: how steep its curve is, the share of traffic from which it fails,
-and the factor by which its serving transform is wrong. Traffic is made while the clock leaps,
-by the plan the switch holds at that moment, the same rows in every run.
+folder with ``model.json``: how steep its curve is (None: it always fails), the share of
+traffic from which it fails, and the factor by which its serving transform is wrong. Traffic is
+made while the clock leaps, by the plan the switch holds at that moment, the same rows in every
+run.
 """
 
 from __future__ import annotations
@@ -219,7 +220,11 @@ class MemoryWorld(World):
         (folder / "model.json").write_text(json.dumps(model))
         rows = [row for row, _ in (row_of(-n) for n in range(1, 41))]
         sample = [
-            {"inputs": r, "features": {"gap": gap(r)}, "score": score(model["slope"], gap(r))}
+            {
+                "inputs": r,
+                "features": {"gap": gap(r)},
+                "score": score(model["slope"] or 1.0, gap(r)),
+            }
             for r in rows
         ]
         lines = "".join(json.dumps(line) + "\n" for line in sample)
@@ -238,6 +243,8 @@ class MemoryWorld(World):
 
     def answer(self, variant: TrafficVariant, row: Row) -> float | None:
         model = self._model(variant.digest)
+        if model["slope"] is None:
+            return None
         return score(model["slope"], gap(row) * model["unit"])
 
     def features(self, variant: TrafficVariant, row: Row) -> Row:

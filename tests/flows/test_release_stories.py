@@ -8,6 +8,7 @@ import pytest
 
 from policies.errors import RefusedError
 from policies.vocabulary import Finding
+from tasks.traffic.moving import move_traffic
 from tests.flows.memory_world import MODEL, MemoryWorld, Moment
 
 STEPS = ["staging", "shadow", "canary 30 %", "ramp 50 %", "ramp 75 %", "full", "soak"]
@@ -102,6 +103,31 @@ def test_features_that_differ_when_served_are_refused_in_staging(world: MemoryWo
     assert "quarantined" not in told.kinds()
     assert "incident" not in told.kinds()
     _champion_serves_alone(world)
+
+
+def test_a_candidate_that_does_not_load_is_refused_in_staging(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every replica has tried more than once: that is a finding, and not an outage to wait out."""
+    monkeypatch.setitem(move_traffic.__kwdefaults__, "load_again_seconds", 0.0)
+    world.register("3", slope=2.0)
+    world.serving.refused = {world.digest("3"): "No module named 'lightgbm'"}
+    told = world.release("3")
+    assert told.ended == "REFUSED"
+    assert told.steps() == ["staging"]
+    reason = told.one("containing").payload["reason"]
+    assert "loading failed" in reason
+    assert "No module named 'lightgbm'" in reason
+    assert told.one("closed").payload["exposed_requests"] == 0
+    _champion_serves_alone(world)
+
+
+def test_a_candidate_that_raises_is_refused_for_its_errors(world: MemoryWorld) -> None:
+    """It shows other features and no scores, but that is what follows and not the cause."""
+    world.register("3", slope=None, unit=1.8)
+    told = world.release("3")
+    assert told.ended == "REFUSED"
+    assert "answers failed" in told.one("containing").payload["reason"]
 
 
 def test_what_is_not_proven_in_time_is_withdrawn(world: MemoryWorld) -> None:

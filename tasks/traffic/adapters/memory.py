@@ -52,7 +52,8 @@ class MemoryServingPlane:
     """One replica that serves what the router holds; the models are the function ``score``.
 
     ``features`` stands for models that can show what they saw. ``fail`` makes every call
-    ``UnavailableError``, as when the processes are gone.
+    ``UnavailableError``, as when the processes are gone. ``refused`` names the digests that
+    cannot be loaded, and why.
     """
 
     def __init__(
@@ -70,19 +71,23 @@ class MemoryServingPlane:
         self._latency_ms = latency_ms
         self._memory_mb = memory_mb
         self.fail = False
+        self.refused: dict[str, str] = {}
 
     def observe(self, model: str) -> Sequence[Serving]:
         plan = self._plan(model)
         killed_to = self._router.killed_to(model)
+        serving = _serving(plan)
+        refused = {d: why for d, why in self.refused.items() if d in serving.values()}
         return (
             Serving(
                 replica="memory",
                 model=model,
-                revision=plan.revision,
-                serving=_serving(plan),
+                revision=0 if refused else plan.revision,
+                serving={name: d for name, d in serving.items() if d not in refused},
                 weight_bp=0 if killed_to else plan.weight_bp,
                 mirror=plan.mirror and not killed_to,
                 killed_to=killed_to,
+                refused=refused,
             ),
         )
 
