@@ -76,6 +76,8 @@ clean: ## remove .venv and caches; a running stack is stopped by `seatrial down`
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv comes first, checked against its hashes in the lock; it installs the rest the same way.
+# Compiled once here, else the first start of every server and run would do it (or every start,
+# where Python may not write bytecode).
 $(INSTALLED): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Seatrial needs Python 3.11 or 3.12, and found neither as python3."; \
@@ -85,6 +87,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@awk '/^uv==/ {own = 1; print; next} /^[^ ]/ {own = 0} own && !/^ *#/' requirements.lock \
 		> .venv/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
