@@ -12,7 +12,7 @@ ModelName = Annotated[str, Field(min_length=1)]
 Version = Annotated[str, Field(pattern=r"^[1-9][0-9]*$")]
 Requester = Annotated[str, Field(min_length=1)]
 PolicyName = str | None
-ReleaseId = str | None
+ReleaseId = Annotated[str, Field(pattern=r"^rel-[0-9a-f]{8,}$")] | None
 
 
 class SignedDecision(RunInput):

@@ -18,7 +18,7 @@ from tasks.documents.task import show_evidence
 from tasks.evidence.digest import digest_of
 from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.gate.task import choose_policy, judge
-from tasks.ledger.task import Log, decide, open_release, take
+from tasks.ledger.task import Log, decide, open_release, release_of, take
 from tasks.notify import alarm, message
 from tasks.orchestrator.task import nap, park_if_long, run_id
 from tasks.registry.task import fetch
@@ -28,6 +28,7 @@ from tasks.traffic.task import move_traffic, read_switch
 VERSIONS = {"lifecycle": LIFECYCLE_VERSION, "statistics": STATISTICS_VERSION}
 RETRY_SECONDS = 10.0
 HELP_SECONDS = 300.0
+RENEW_SECONDS = 60.0
 BLIND = (Finding.SOURCE_DOWN, Finding.INVALID)  # a person has to mend something
 
 
@@ -35,6 +36,8 @@ def begin(
     model: str, version: str, requester: str, policy: str | None, release_id: str | None
 ) -> Log:
     """Open the release, or find where it stands; either way this run now holds its lease."""
+    if release_id is not None:
+        refuse_another(release_of(release_id), release_id, model, version)
     log = take(release_id or f"rel-{run_id()[:8]}", model, holder=run_id())
     state = log.state()
     if state.phase is Phase.UNOPENED:
@@ -45,6 +48,15 @@ def begin(
     elif state.run_id != run_id():
         log.fact("attached", {"run_id": run_id()})
     return log
+
+
+def refuse_another(state: Release, release_id: str, model: str, version: str) -> None:
+    """A run takes over the release that is meant, and no other."""
+    if state.release_id and (state.model, state.version) != (model, version):
+        raise RefusedError(
+            f"{release_id} is of {state.model} v{state.version}, not of {model} v{version}.",
+            advice="Leave release_id empty to begin a new release; `seatrial status` lists them.",
+        )
 
 
 def turn(log: Log) -> Log:
@@ -120,8 +132,12 @@ def wait(log: Log, state: Release, move: Move) -> None:
     """A long wait ends this process; a short one stays in it, and wakes for any news."""
     until = move.until or log.now()
     park_if_long(log.model, until, move.because)
+    renewed = time.monotonic()
     while log.now() < until and not log.has_news(state):
         nap(log.model, until)
+        if time.monotonic() - renewed > RENEW_SECONDS:  # a replayed day may take long
+            log.renewed()
+            renewed = time.monotonic()
 
 
 def wait_out(log: Log, error: UnavailableError) -> None:

@@ -16,7 +16,7 @@ from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
 from tasks.approval.involved import refuse_unknown_people
 from tasks.connections import World
 from tasks.gate.choosing import policy_of
-from tasks.ledger.record import known, live_releases, note, quarantined
+from tasks.ledger.record import known, live_releases, note, quarantined, refuse_quarantined
 from tasks.traffic.moving import contain, move_traffic, plan_without_candidate
 
 Actor = Annotated[str, typer.Option("--as", help="Your name in the directory of people.")]
@@ -67,6 +67,7 @@ def adopt_champion(
     if version is not None:
         artefact = world.registry.fetch(ModelRef(model=model, version=version))
         champion = TrafficVariant(ref=artefact.ref, digest=artefact.digest)
+        refuse_quarantined(world.ledger, champion)
     before = world.router.current(model)
     previous = before.champion if before is not None else None
     plan = TrafficPlan(model=model, champion=champion, previous=previous, baseline=rule)
@@ -136,11 +137,7 @@ def check_it_can_begin(
             f"{artefact.ref} has the same files as the champion ({serving.champion.ref}).",
             advice="Register the version you mean to release.",
         )
-    if (why := quarantined(world.ledger, artefact.digest)) is not None:
-        raise RefusedError(
-            f"{artefact.ref} is quarantined: {why}",
-            advice="A person must look into it and lift the quarantine on the record.",
-        )
+    refuse_quarantined(world.ledger, TrafficVariant(ref=artefact.ref, digest=artefact.digest))
 
 
 def rollback(

@@ -21,10 +21,14 @@ class Done:
 def route(world: World, plan: TrafficPlan, actor: str) -> Done:
     """Publish a plan by hand: recorded first, so it is refused while the ledger is away.
 
-    While a release of the model is live its traffic is the release's to move.
+    While a release of the model is live its traffic is the release's to move; files in
+    quarantine go into no plan.
     """
-    from tasks.ledger.record import live_releases
+    from tasks.ledger.record import live_releases, refuse_quarantined
 
+    for variant in (plan.champion, plan.candidate, plan.previous):
+        if variant is not None:
+            refuse_quarantined(world.ledger, variant)
     if live := live_releases(world.ledger, plan.model):
         raise RefusedError(
             f"Release {live[0].release_id} moves the traffic of {plan.model}.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.errors import RefusedError
 from policies.lifecycle import Release, check_move, fold
-from policies.vocabulary import Entry, Lease, Value
+from policies.vocabulary import Entry, Lease, TrafficVariant, Value
 from tasks.ledger.ports import Ledger
 
 RELEASE_ACTOR = "system:release"
@@ -106,6 +106,16 @@ def quarantined(ledger: Ledger, digest: str) -> str | None:
         if entry.kind == "quarantine_lifted" and entry.payload.get("digest") == digest:
             why = None
     return why
+
+
+def refuse_quarantined(ledger: Ledger, variant: TrafficVariant) -> None:
+    """``RefusedError`` for files that were rolled back and that nobody has cleared since."""
+    if (why := quarantined(ledger, variant.digest)) is not None:
+        raise RefusedError(
+            f"{variant.ref} is quarantined: {why}",
+            advice="Look into it; then lift the quarantine on the record: "
+            f"seatrial lift {variant.ref.model} {variant.ref.version} --reason WHY",
+        )
 
 
 class Expected(Value):

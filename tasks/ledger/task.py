@@ -10,7 +10,7 @@ from typing import Any
 from policies.errors import RefusedError, StaleMoveError
 from policies.lifecycle import Release
 from policies.loader import LoadedPolicy
-from policies.vocabulary import Artefact, Entry, Lease
+from policies.vocabulary import Artefact, Entry, Lease, TrafficVariant
 from policies.watching import Act, Seen, watch_act
 from tasks.connections import current
 from tasks.ledger.record import (
@@ -18,9 +18,9 @@ from tasks.ledger.record import (
     champions,
     live_releases,
     note,
-    quarantined,
     recall,
     record,
+    refuse_quarantined,
     undocumented,
 )
 from tasks.node import node
@@ -136,11 +136,7 @@ def open_release(
             f"{artefact.ref} has the same files as the champion ({serving.champion.ref}).",
             advice="Register the version you mean to release.",
         )
-    if (why := quarantined(world.ledger, artefact.digest)) is not None:
-        raise RefusedError(
-            f"{artefact.ref} is quarantined: {why}",
-            advice="A person must look into it and lift the quarantine on the record.",
-        )
+    refuse_quarantined(world.ledger, TrafficVariant(ref=artefact.ref, digest=artefact.digest))
     opened = {
         "model": log.model,
         "version": artefact.ref.version,

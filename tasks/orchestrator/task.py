@@ -20,6 +20,7 @@ from tasks.connections import current
 from tasks.node import node
 
 RELEASE_DEPLOYMENT = "release/release"
+_COMING = ("SCHEDULED", "PENDING")
 LONGEST_NAP_SECONDS = 0.5
 SHORTEST_NAP_SECONDS = 0.05
 
@@ -89,6 +90,11 @@ def act_on(release: Release, act: Act) -> None:
     if act == "wake" and release.run_id is not None:
         orchestrator.wake(release.run_id)
         return
+    if any(
+        run.parameters.get("release_id") == release.release_id and run.state in _COMING
+        for run in orchestrator.runs(RELEASE_DEPLOYMENT)
+    ):
+        return  # the run that takes over has not begun yet: one is enough
     parameters = {
         "model": release.model,
         "version": release.version,

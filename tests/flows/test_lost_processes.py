@@ -15,7 +15,7 @@ from tasks.connections import use
 from tasks.orchestrator.adapters.prefect import PrefectOrchestrator
 from tests.flows.memory_world import MemoryWorld, Moment, ProcessDied, Told, carry_on, deploy, die
 
-ID, SHORT = "rel-story", "score-short"
+ID, SHORT = "rel-5109a1e0", "score-short"
 BETTER: dict[str, Any] = {"slope": 2.0}
 HARMFUL: dict[str, Any] = {"slope": 2.0, "fails_from_bp": 3000}
 DEATHS = [

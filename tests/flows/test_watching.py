@@ -50,6 +50,14 @@ def test_a_missing_run_is_replaced_and_the_release_goes_on(lost: MemoryWorld) ->
     assert lost.alias == "score v2"
 
 
+def test_one_run_at_a_time_is_launched_to_take_a_release_over(lost: MemoryWorld) -> None:
+    """The worker is busy, and the watcher comes every minute."""
+    watch()
+    watch()
+    assert [e.kind for e in lost.ledger.entries()].count("watched") == 2
+    assert len(lost.orchestrator.runs(RELEASE_DEPLOYMENT)) == 1
+
+
 def test_a_cancelled_run_aborts_its_release(lost: MemoryWorld) -> None:
     """Who cancels a run in Prefect wants the candidate out, not a release nobody looks after."""
     _put(lost, "CANCELLED")
