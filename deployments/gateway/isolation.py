@@ -32,7 +32,6 @@ class IsolatedModel:
 
     columns: tuple[Column, ...] = ()
     shows_features = False
-    memory_mb: float | None = None
 
     def __init__(
         self,
@@ -86,6 +85,14 @@ class IsolatedModel:
         limit = self._deadline * max(_PATIENCE, calls)
         took: list[float] = self._ask({"do": "time", "rows": [row], "calls": calls}, limit)["ms"]
         return took
+
+    def memory_mb(self) -> float | None:
+        """What the model takes now, beyond the libraries; ``None`` when it does not tell."""
+        try:
+            taken: float = self._ask({"do": "memory"}, self._deadline * _PATIENCE)["memory_mb"]
+        except ModelFault:
+            return None
+        return taken
 
     def _ask(self, question: dict[str, Any], deadline: float) -> dict[str, Any]:
         with self._asking:
@@ -150,7 +157,7 @@ class IsolatedModel:
         if "refused" in told:
             return RefusedError(told["refused"], advice=told["advice"])
         self.columns = tuple(Column(*column) for column in told["columns"])
-        self.shows_features, self.memory_mb = told["features"], told["memory_mb"]
+        self.shows_features = told["features"]
         return None
 
     def _gives_up(self) -> bool:

@@ -88,11 +88,12 @@ class LoadedVariant:
                 seen = tuple(self.scorer.features(rows))
             except ModelFault:  # counted: a model that cannot show its features fails parity
                 answers = [Answer(None, "features")] * len(rows)
-        memory_mb = self.scorer.memory_mb if isinstance(self.scorer, IsolatedModel) else None
+        latency_ms = self._timed(rows, timed_calls)
+        memory_mb = self.scorer.memory_mb() if isinstance(self.scorer, IsolatedModel) else None
         return Probe(
             scores=tuple(answer.score for answer in answers),
             features=seen,
-            latency_ms=self._timed(rows, timed_calls),
+            latency_ms=latency_ms,
             errors=sum(answer.error is not None for answer in answers),
             memory_mb=memory_mb,
             digest=self.key.digest,

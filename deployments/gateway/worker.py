@@ -41,25 +41,26 @@ def main(descriptor: int, store: Path, digest: str, memory_mb: int) -> None:
     except RefusedError as error:
         _send(pipe, {"refused": error.message, "advice": error.advice})
         return
-    _send(pipe, _introduction(model, before))
+    _send(pipe, _introduction(model))
     while True:
         try:
             asked = json.loads(pipe.recv_bytes())
         except (EOFError, OSError):
             return
-        answer = _answer(model, asked)
+        answer = _answer(model, asked, before)
         _send(pipe, answer)
         if _ran_out_of_memory(answer):  # what it ate may still be held: a new process is clean
             return
 
 
-def _introduction(model: Model, before_mb: float) -> dict[str, Any]:
+def _introduction(model: Model) -> dict[str, Any]:
     columns = [[column.name, column.type, column.required] for column in model.columns]
-    memory_mb = max(0.0, _resident_mb() - before_mb)
-    return {"columns": columns, "features": model.shows_features, "memory_mb": memory_mb}
+    return {"columns": columns, "features": model.shows_features}
 
 
-def _answer(model: Model, asked: dict[str, Any]) -> dict[str, Any]:
+def _answer(model: Model, asked: dict[str, Any], before_mb: float) -> dict[str, Any]:
+    if asked["do"] == "memory":
+        return {"memory_mb": max(0.0, _resident_mb() - before_mb)}
     rows = asked["rows"]
     if asked["do"] == "time":
         return {"ms": model.time_each(rows[0], asked["calls"])}

@@ -40,6 +40,8 @@ class Model(mlflow.pyfunc.PythonModel):
             os._exit(9)
         if "hog" in moods:
             self.eaten = [bytearray(64 * 1024 * 1024) for _ in range(1000)]
+        if "keep" in moods:
+            self.kept = bytearray(os.urandom(1024)) * 65536
         if "raise" in moods:
             raise ValueError("cannot score this")
         if "nonsense" in moods:

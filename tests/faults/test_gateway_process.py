@@ -220,6 +220,9 @@ def test_probe_shows_scores_features_and_memory(running: Stack, trial: TrafficPl
     assert probe.features == ({"twice": 2.0, "mood": ""}, {"twice": 4.0, "mood": "raise"})
     assert (len(probe.latency_ms), probe.errors) == (5, 1)
     assert probe.memory_mb is not None
+    keeps = running.plane.probe(MODEL, "candidate", [{"x": 1.0, "mood": "keep"}])
+    assert keeps.memory_mb is not None
+    assert keeps.memory_mb - probe.memory_mb > 60  # measured after the rows, not when it was loaded
     assert running.plane.probe(MODEL, "champion", rows).errors == 0
     assert len(lines(running)) == before
     with pytest.raises(RefusedError, match="token"):
