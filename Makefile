@@ -27,17 +27,17 @@ demo: $(INSTALLED) ## release a better model and stop a broken one, on real flig
 power: $(INSTALLED) ## print how often the demo's policy decides rightly
 	$(BIN)/python -m deployments.demo.power
 
-# The voyage is one long story that mostly waits for its own stack: it sails beside the others.
-VOYAGE := tests/faults/test_voyage.py
+# Stories mostly wait, the voyage for its own stack: they run beside the others.
+STORIES := tests/faults/test_voyage.py tests/flows
 
 test: test-unit ## every test that needs no browser, the fast ones first
-	@echo "$(VOYAGE) runs beside the others; its report follows theirs"
+	@echo "$(STORIES) run beside the others; their report follows"
 	@report=$$(mktemp); \
-	$(BIN)/python -m pytest $(VOYAGE) >"$$report" 2>&1 & voyage=$$!; \
+	$(BIN)/python -m pytest $(STORIES) -m "not slow" --durations=10 >"$$report" 2>&1 & stories=$$!; \
 	status=0; \
 	$(BIN)/python -m pytest tests --ignore=tests/unit --ignore=tests/browser \
-		--ignore=$(VOYAGE) -m "not slow" --durations=10 || status=$$?; \
-	wait $$voyage || status=$$?; \
+		$(addprefix --ignore=,$(STORIES)) -m "not slow" --durations=10 || status=$$?; \
+	wait $$stories || status=$$?; \
 	cat "$$report"; rm -f "$$report"; exit $$status
 
 test-unit: $(INSTALLED) ## the pure tests: seconds

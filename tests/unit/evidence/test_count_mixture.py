@@ -34,7 +34,7 @@ def _probability(x: int, n: int, p: float) -> float:
 
 
 def _expected(log_e: LogE, pa: float, pb: float, bound: float, before: tuple[int, int]) -> float:
-    na, nb = 7, 3
+    na, nb = 4, 3
     return sum(
         _probability(xa, na, pa)
         * _probability(xb, nb, pb)

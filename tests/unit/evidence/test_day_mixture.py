@@ -30,7 +30,7 @@ def test_no_days_are_no_evidence() -> None:
 
 def test_closed_form_is_the_integral() -> None:
     """The formula equals numerical integration over effect and scale (right-Haar prior)."""
-    means, rho2, steps = [0.4, -0.1, 0.7, 0.2], 1.7, 80
+    means, rho2, steps = [0.4, -0.1, 0.7, 0.2], 1.7, 50
     n, t, q = len(means), sum(means), sum(d * d for d in means)
 
     def integrand(sigma: float, delta: float) -> float:
