@@ -241,7 +241,7 @@ def _with(day: int, values: list[float]) -> WindowPair:
 
 
 @settings(max_examples=settings.default.max_examples // 3, deadline=None)
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=6), st.data())
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=3), st.data())
 def test_windows_of_one_day_may_come_in_parts(events: list[int], data: st.DataObject) -> None:
     """Two halves of a day's counts are the day's counts."""
     whole = [_errors(day, 4, 80, x, 20) for day, x in enumerate(events)]
