@@ -9,6 +9,8 @@ SHELL := /bin/bash
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+# Servers, runs and tests start again and again: what is compiled once stays compiled.
+export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed

@@ -119,8 +119,8 @@ def _project(base: Table, rates: Table, na: Table, nb: Table, bound: float) -> T
     low = np.full(rates.shape, max(0.0, -bound))
     high = np.full(rates.shape, min(1.0, 1.0 - bound))
     for _ in range(HALVINGS):
-        p = np.clip((low + high) / 2.0, LEAST, 1.0 - LEAST)
-        q = np.clip(p + bound, LEAST, 1.0 - LEAST)
+        p = np.minimum(np.maximum((low + high) / 2.0, LEAST), 1.0 - LEAST)  # np.clip: 3x slower
+        q = np.minimum(np.maximum(p + bound, LEAST), 1.0 - LEAST)
         slope = na * (base - p) / (p * (1.0 - p)) + nb * (rates - q) / (q * (1.0 - q))
         low, high = np.where(slope > 0, p, low), np.where(slope > 0, high, p)
     border: Table = (low + high) / 2.0

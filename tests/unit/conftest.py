@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 HERE = Path(__file__).parent
 HEAVY = ("prefect", "mlflow", "scipy.stats", "great_expectations", "evidently", "ibis")
+
+gc.freeze()  # what was imported stays: nothing is won by looking through it again and again
+gc.set_threshold(100_000, 50, 50)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

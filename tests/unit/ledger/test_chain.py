@@ -11,10 +11,11 @@ from policies.errors import BrokenChainError, LedgerError
 from policies.vocabulary import Entry
 from tasks.ledger import chain
 from tasks.ledger.chain import START, Head
+from tests.unit.letters import LETTERS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+TEXT = st.text(LETTERS, max_size=8)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from policies.vocabulary import Decision, Entry, Evidence, Finding, Step, TrafficPlan, Verdict
 from tasks.ledger.story import _KINDS, why
+from tests.unit.letters import LETTERS
 
 NOW = datetime(2013, 6, 1, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
@@ -138,7 +139,7 @@ NAMES = (
 )
 FIELDS = st.sampled_from(NAMES.split())
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(LETTERS, max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4),
     max_leaves=8,
 )

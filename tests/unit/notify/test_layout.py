@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from policies.vocabulary import Message
 from tasks.notify.layout import CUT, blocks, cut, escaped, fallback
+from tests.unit.letters import LETTERS
 
-TEXT = st.text(max_size=4000)
-PAIRS = st.lists(st.tuples(st.text(max_size=30), TEXT), max_size=25).map(tuple)
+TEXT = st.text(LETTERS, max_size=4000)
+PAIRS = st.lists(st.tuples(st.text(LETTERS, max_size=30), TEXT), max_size=25).map(tuple)
 MESSAGES = st.builds(
     Message,
     kind=st.sampled_from(["stage", "page"]),
-    title=st.text(max_size=400),
+    title=st.text(LETTERS, max_size=400),
     body=TEXT,
     facts=PAIRS,
     commands=st.lists(TEXT, max_size=60).map(tuple),
@@ -47,7 +48,7 @@ def test_no_message_exceeds_the_limits(message: Message) -> None:
     assert len(fallback(message)) <= 4000
 
 
-@given(st.text(max_size=300), st.integers(20, 100))
+@given(st.text(LETTERS, max_size=300), st.integers(20, 100))
 def test_escaping_loses_nothing_and_splits_no_escape(text: str, limit: int) -> None:
     """Unescaped again it is the text, or its beginning and a visible cut."""
     result = escaped(text, limit)

@@ -16,6 +16,7 @@ from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
 from tasks.traffic import document as documents
 from tasks.traffic.document import check
 from tasks.traffic.flag import Kill, faults_of, flag_of, kill_of, plan_of
+from tests.unit.letters import LETTERS
 
 digests = st.text("0123456789abcdef", min_size=64, max_size=64).map(
     lambda digits: f"sha256:{digits}"
@@ -34,11 +35,13 @@ plans = st.builds(
     weight_bp=st.integers(0, 10_000),
     mirror=st.booleans(),
     baseline=st.none() | st.floats(0, 1),
-    release_id=st.none() | st.text(min_size=1, max_size=20),
+    release_id=st.none() | st.text(LETTERS, min_size=1, max_size=20),
     step=st.sampled_from(["", "shadow", "ramp 25 %"]),
     revision=st.integers(1, 10**9),
 ).filter(lambda plan: not faults_of(plan))
-kills = st.none() | st.builds(Kill, to=st.just("error"), reason=st.text(), actor=st.text())
+kills = st.none() | st.builds(
+    Kill, to=st.just("error"), reason=st.text(LETTERS), actor=st.text(LETTERS)
+)
 
 
 def version(number: str) -> TrafficVariant:
