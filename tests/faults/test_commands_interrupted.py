@@ -40,6 +40,25 @@ def test_ctrl_c_during_up_leaves_no_process(tmp_path: Path) -> None:
     assert json.loads((home / "stack.json").read_text()) == []
 
 
+def test_ctrl_c_during_the_demo_leaves_no_process(tmp_path: Path) -> None:
+    """While the stack comes up and the models are trained: exit 3, and neither is left alive."""
+    home = tmp_path / "home"
+    with (tmp_path / "said").open("w+") as said:
+        demo = subprocess.Popen([PROGRAM, "--home", str(home), "demo"], stdout=said, stderr=said)
+        end = time.monotonic() + 60
+        while len(alive(home)) < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        children = psutil.Process(demo.pid).children(recursive=True)
+        assert any("deployments.demo.prepare" in child.cmdline() for child in children)
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=60) == 3
+        said.seek(0)
+        told = said.read()
+    assert "Interrupted" in told and "Traceback" not in told
+    assert alive(home) == []
+    assert not any(child.is_running() for child in children)
+
+
 def test_a_taken_port_is_told_with_its_holder(tmp_path: Path) -> None:
     """``up`` names port, program and remedy, and leaves nothing half started."""
     home = tmp_path / "home"
