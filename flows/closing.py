@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows.looks import is_as_evaluated
 from flows.messages import tell
 from flows.rollback import rollback
 from policies.errors import UnavailableError
@@ -43,6 +44,8 @@ def contain_candidate(log: Log, state: Release, move: Move) -> None:
 
 def promote(log: Log, state: Release, move: Move) -> None:
     """The candidate becomes the champion: the switch first, the alias after it."""
+    if not is_as_evaluated(log, state):
+        return
     plan = plan_promoted(state)
     state = log.move(state, "promoting", {"plan": plan.plain(), "alias": CHAMPION_ALIAS})
     moved = move_traffic(plan, "promoted", log.revision)
@@ -55,7 +58,7 @@ def close(log: Log, state: Release, move: Move) -> None:
     """What follows the end: quarantine and incident where due, then the last move."""
     outcome = move.outcome or Outcome.ABORTED
     why = state.containment
-    if outcome is Outcome.ROLLED_BACK:
+    if outcome is Outcome.ROLLED_BACK or (why is not None and why.tampered):
         rollback(log.release_id)
     for fault in label_registry(state, outcome):
         log.fact("alert", {"why": fault})

@@ -17,7 +17,7 @@ from tasks.evaluation.task import (
     check_signature,
 )
 from tasks.ledger.task import Log
-from tasks.registry.task import champion_inputs, check_untouched, reference
+from tasks.registry.task import champion_inputs, reference
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.task import sample, sample_evidence
 from tasks.traffic.task import check_fallback, check_loading, probe, probe_champion
@@ -56,7 +56,6 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
     new = probe(state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS)
     online = probe(state.model, "candidate", [row.inputs for row in offline], "reference rows")
     found = [
-        check_untouched(artefact),
         check_contract(policy, inputs),
         check_signature(champion_inputs(state), artefact, inputs),
         # Before parity: a model that raises shows no features, and its errors are the cause.

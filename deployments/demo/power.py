@@ -140,7 +140,8 @@ def resampled(days: Sequence[Moments], rng: random.Random) -> list[Moments]:
 def trials(folder: Path, metric: str) -> Mapping[str, Sequence[Sequence[Moments]]]:
     """Daily loss differences of each kind of candidate; several copies, one of the others."""
     from deployments.demo.flights import between, labelled, prepare
-    from deployments.demo.training import FIRST_DAY, LAST_DAY, train
+    from deployments.demo.recipes import FIRST_DAY, LAST_DAY
+    from deployments.demo.training import train
 
     flights = prepare(folder)
     training = between(flights, FIRST_DAY, LAST_DAY)

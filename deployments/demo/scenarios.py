@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from deployments.demo.training import Kind
+from deployments.demo.recipes import Kind
 from policies.vocabulary import Outcome
 
 

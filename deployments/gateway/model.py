@@ -48,13 +48,18 @@ class Model:
     digest: str
     columns: tuple[Column, ...]
     shows_features: bool
+    minds_mirrors: bool  # wants to be told which rows nobody is waiting for
     pyfunc: Any
 
-    def score_each(self, rows: Sequence[Row]) -> list[Answer]:
-        """One answer a row. A batch that fails is halved until the rows to blame are found."""
+    def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
+        """One answer a row. A batch that fails is halved until the rows to blame are found.
+
+        ``mirrored``: nobody will see these answers, so the model should leave no trace of them.
+        """
         wrong = {at: found for at, row in enumerate(rows) if (found := faults(self.columns, row))}
         good = [row for at, row in enumerate(rows) if at not in wrong]
-        answers = iter(self._halving(good, [_SPLITS]))
+        params = {"mirrored": True} if mirrored and self.minds_mirrors else None
+        answers = iter(self._halving(good, [_SPLITS], params))
         return [
             Answer(None, "; ".join(wrong[at])) if at in wrong else next(answers)
             for at in range(len(rows))
@@ -75,26 +80,28 @@ class Model:
         took = []
         for _ in range(calls + 1):
             start = time.perf_counter()
-            self.score_each([row])
+            self.score_each([row], mirrored=True)
             took.append((time.perf_counter() - start) * 1000)
         return took[1:]
 
-    def _halving(self, rows: Sequence[Row], calls_left: list[int]) -> list[Answer]:
+    def _halving(
+        self, rows: Sequence[Row], calls_left: list[int], params: dict[str, Any] | None
+    ) -> list[Answer]:
         if not rows:
             return []
         if calls_left[0] == 0:
             return [Answer(None, "not tried: too many rows of this batch failed")] * len(rows)
         calls_left[0] -= 1
         try:
-            output = self._predict(rows)
+            output = self._predict(rows, params)
         except ModelFault as fault:
             if len(rows) == 1:
                 return [Answer(None, str(fault))]
         else:
             return _answers(output, len(rows))
         middle = len(rows) // 2
-        first = self._halving(rows[:middle], calls_left)
-        return first + self._halving(rows[middle:], calls_left)
+        first = self._halving(rows[:middle], calls_left, params)
+        return first + self._halving(rows[middle:], calls_left, params)
 
     def _predict(self, rows: Sequence[Row], params: dict[str, Any] | None = None) -> Any:
         frame = _frame(self.columns, rows)
@@ -128,7 +135,13 @@ def load(store: Path, digest: str) -> Model:
             f"{digest[:19]}… has no signature with named columns.",
             advice="Log the model with a signature, so that requests can be checked.",
         )
-    return Model(digest, _columns(signature), _shows_features(signature), pyfunc)
+    return Model(
+        digest,
+        _columns(signature),
+        shows_features=_has_switch(signature, "features"),
+        minds_mirrors=_has_switch(signature, "mirrored"),
+        pyfunc=pyfunc,
+    )
 
 
 def _columns(signature: Any) -> tuple[Column, ...]:
@@ -138,9 +151,9 @@ def _columns(signature: Any) -> tuple[Column, ...]:
     )
 
 
-def _shows_features(signature: Any) -> bool:
+def _has_switch(signature: Any, name: str) -> bool:
     params = signature.params.params if signature.params is not None else []
-    return any(param.name == "features" and param.dtype.name == "boolean" for param in params)
+    return any(param.name == name and param.dtype.name == "boolean" for param in params)
 
 
 def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ class Estimator:
 
     def predict(self, frame: Any, params: Any = None) -> Any:
         self.calls += 1
+        self.params = params
         assert [str(kind) for kind in frame.dtypes] == ["float64", "int64"]
         if (frame["n"] < 0).any():
             raise KeyError("n")
@@ -31,7 +32,20 @@ def rows(*values: tuple[float | None, int]) -> list[dict[str, Any]]:
 
 
 def model(estimator: Any) -> Model:
-    return Model("sha256:" + "0" * 64, COLUMNS, False, estimator)
+    return Model(
+        "sha256:" + "0" * 64, COLUMNS, shows_features=False, minds_mirrors=True, pyfunc=estimator
+    )
+
+
+def test_a_model_that_minds_is_told_what_nobody_will_see() -> None:
+    """Mirrored rows and timed calls must leave no trace; answers to people may."""
+    estimator = Estimator()
+    model(estimator).score_each(rows((0.1, 1)), mirrored=True)
+    assert estimator.params == {"mirrored": True}
+    model(estimator).time_each({"x": 0.1, "n": 1}, 1)
+    assert estimator.params == {"mirrored": True}
+    model(estimator).score_each(rows((0.1, 1)))
+    assert estimator.params is None
 
 
 def test_good_rows_are_one_call() -> None:
