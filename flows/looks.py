@@ -8,7 +8,7 @@ from policies.vocabulary import Evidence, Step
 from tasks.evidence.task import weigh
 from tasks.ledger.task import Log
 from tasks.registry.task import UNTOUCHED, digest_now, untouched
-from tasks.telemetry.task import coverage_evidence, observe, rows_evidence
+from tasks.telemetry.task import coverage_evidence, inputs_evidence, observe, rows_evidence
 from tasks.traffic.task import check_serving
 
 
@@ -24,11 +24,12 @@ def look_at_traffic(log: Log, state: Release, step: Step) -> list[Evidence]:
 def weighed(log: Log, state: Release, step: Step) -> list[Evidence]:
     policy, now = state.policy, log.now()
     try:
-        observation = observe(log.release_id, policy, step, now)
+        observation = observe(log.release_id, state.model, policy, step, now)
         return [
             *weigh(policy, step, observation.windows),
             rows_evidence(policy, step, observation),
             coverage_evidence(policy, observation, now),
+            *inputs_evidence(policy, observation),
         ]
     except UnavailableError as error:
         return [down("telemetry", error)]

@@ -19,7 +19,7 @@ from tasks.evaluation.task import (
 from tasks.ledger.task import Log
 from tasks.registry.task import champion_inputs, reference
 from tasks.telemetry.ports import SampleRow
-from tasks.telemetry.task import sample, sample_evidence
+from tasks.telemetry.task import days_of, sample, sample_evidence
 from tasks.traffic.task import check_fallback, check_loading, probe, probe_champion
 
 TIMED_CALLS = 40
@@ -69,7 +69,7 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
             [row.score for row in offline],
             online.scores,
         ),
-        *check_scores(policy, inputs, labels, old.scores, new.scores),
+        *check_scores(policy, inputs, labels, old.scores, new.scores, days_of(policy, rows)),
         check_fallback(old, len(rows)),
     ]
     draw_drift(log.release_id, [row.inputs for row in offline], inputs)

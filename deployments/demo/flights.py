@@ -25,7 +25,7 @@ TEXTS = ["carrier", "origin", "dest"]
 WHOLE = ["month", "dow", "sched_hour"]
 NUMBERS = ["distance", *WEATHER]  # miles, °F, °F, %, mph, inches, millibar, miles
 INPUTS = [*TEXTS, *WHOLE, *NUMBERS]  # what a request carries, and nothing known later
-LATER = ["dep_delay", "arr_delay"]  # minutes, NaN if it never flew: on record, never in a request
+LATER = ["dep_delay"]  # minutes, NaN if it never left: on record, never in a request
 
 FILE_NAME = "flights-2.parquet"  # grows with the recipe below, so no old file is taken for new
 STRONGEST_GUST_MPH = 200.0  # one observation of 1 048 mph in February is a fault of its sensor

@@ -107,7 +107,7 @@ def register(uri: str, model: str, trained: Trained) -> ModelRef:
             "owner": OWNER,
             "trainer": TRAINER,
             "recipe": trained.kind,
-            **card_tags(trained.kind),
+            **card_tags(linear=RECIPES[trained.kind].linear),
         },
         description=RECIPES[trained.kind].description,
     )

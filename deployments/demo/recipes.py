@@ -5,13 +5,14 @@ and nowhere that decides about it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
 from deployments.demo.scoring import (
     AlphabeticalDelayModel,
+    BlindAtLaGuardiaModel,
     DelayModel,
     HindsightDelayModel,
     JournalDelayModel,
@@ -45,20 +46,17 @@ PLAIN = ("carrier", "origin", "dest", "dow", "sched_hour", "distance")
 # without them; trees stay within what they have seen.
 CHAMPION_COLUMNS = (*PLAIN, "wind_speed", "precip", "visib")
 BETTER_COLUMNS = (*CHAMPION_COLUMNS, "temp", "dewp", "humid", "pressure")
-LATE_AT_LGA = 45  # minutes: another department's idea of "late"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """``late_minutes``: airports whose flights were labelled by another number of minutes."""
-
     description: str
     linear: bool = False
     columns: tuple[str, ...] = BETTER_COLUMNS
     last_day: date = LAST_DAY
     bootstrap: bool = False
     sharpened: bool = False
-    late_minutes: Mapping[str, int] = field(default_factory=dict)
+    seen_as_served: bool = False  # the reference was computed through the serving transform
     serving: type[DelayModel] = DelayModel
 
 
@@ -97,8 +95,9 @@ RECIPES: Mapping[Kind, Recipe] = MappingProxyType(
             last_day=date(2013, 1, 14),
         ),
         "segment_lga": Recipe(
-            "Gradient-boosted trees; LaGuardia's labels came from another department.",
-            late_minutes=MappingProxyType({"LGA": LATE_AT_LGA}),
+            "Gradient-boosted trees on the new feature view, which LaGuardia is not yet part of.",
+            seen_as_served=True,
+            serving=BlindAtLaGuardiaModel,
         ),
         "slightly_worse": Recipe(
             "The champion's recipe on January alone.",

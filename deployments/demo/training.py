@@ -52,10 +52,14 @@ def train(kind: Kind, flights: pd.DataFrame, seed: int = SEED) -> Trained:
         if recipe.sharpened:
             estimator = Sharpened(estimator)
         scores = estimator.predict_proba(matrix)[:, 1]
+    model = made.serving(estimator)
+    reference = _reference(table, features, scores)
+    if recipe.seen_as_served:
+        reference = _as_served(model, reference)
     return Trained(
         kind=kind,
-        model=made.serving(estimator),
-        reference=_reference(table, features, scores),
+        model=model,
+        reference=reference,
         params={"estimator": type(estimator).__name__, "columns": ", ".join(recipe.columns)},
         metrics={
             "training_rows": float(len(table)),
@@ -113,11 +117,7 @@ def training_table(recipe: Recipe, flights: pd.DataFrame, seed: int = SEED) -> p
     table = between(labelled(flights), FIRST_DAY, recipe.last_day)
     if recipe.bootstrap or seed != SEED:
         table = table.sample(frac=1.0, replace=True, random_state=seed)
-    table = table.reset_index(drop=True)
-    if recipe.late_minutes:
-        late = (table["arr_delay"] > table["origin"].map(recipe.late_minutes)).astype("float64")
-        table["label"] = late.where(table["origin"].isin(recipe.late_minutes), table["label"])
-    return table
+    return table.reset_index(drop=True)
 
 
 def _estimator(recipe: Recipe, seed: int) -> Any:
@@ -143,6 +143,20 @@ def _reference(
     return tuple(
         {"inputs": row, "features": seen, "score": float(scores[index])}
         for row, seen, index in zip(inputs, made, chosen, strict=True)
+    )
+
+
+def _as_served(
+    model: DelayModel, reference: tuple[dict[str, Any], ...]
+) -> tuple[dict[str, Any], ...]:
+    """The same rows as the feature view shows them: offline and online then share its gaps."""
+    rows = pd.DataFrame([row["inputs"] for row in reference])
+    model.load_context(None)
+    seen = model.predict(None, rows, {"features": True}).to_dict("records")
+    scores = model.predict(None, rows)
+    return tuple(
+        {**row, "features": features, "score": float(score)}
+        for row, features, score in zip(reference, seen, scores, strict=True)
     )
 
 

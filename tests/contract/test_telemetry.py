@@ -261,6 +261,62 @@ def test_steps_are_kept_apart(make: Make) -> None:
     assert [(w.start, w.step) for w in windows] == [(MIDNIGHT, "canary 5 %"), (MIDNIGHT, "shadow")]
 
 
+def segments(telemetry: Telemetry, column: str, now: datetime) -> dict[str, list[WindowPair]]:
+    found = telemetry.segment_windows(
+        RELEASE, "brier", column, now=now, horizon_hours=12, time_zone=ZONE
+    )
+    return {value: list(windows) for value, windows in found.items()}
+
+
+def test_differences_by_what_the_request_carried(make: Make) -> None:
+    """Each segment by itself, whatever its type; rows that carried nothing belong to none."""
+    carried: dict[str, Any] = {"a": "LGA", "b": "LGA", "c": "JFK", "d": None}
+    telemetry = make(
+        predictions=[row for key in "abcde" for row in pair(key, MIDNIGHT, 0.5, 0.0)],
+        outcomes=[label(key, MIDNIGHT + timedelta(hours=1)) for key in "abcde"],
+        inputs=[
+            request(key, MIDNIGHT, {"origin": value, "hour": 7, "new": key == "a"})
+            for key, value in carried.items()
+        ],
+    )
+    now = MIDNIGHT + timedelta(hours=36)
+    found = segments(telemetry, "origin", now)
+    assert {value: [w.paired.n for w in ws if w.paired] for value, ws in found.items()} == {
+        "LGA": [2],
+        "JFK": [1],
+    }
+    assert found["LGA"][0].start == MIDNIGHT
+    assert found["LGA"][0].paired is not None
+    assert found["LGA"][0].paired.mean == pytest.approx(0.75)
+    assert set(segments(telemetry, "hour", now)) == {"7"}
+    assert set(segments(telemetry, "new", now)) == {"true", "false"}
+    assert segments(telemetry, "unheard of", now) == {}
+    assert segments(telemetry, "origin", now - timedelta(hours=1)) == {}
+
+
+def test_how_varied_the_inputs_of_each_day_were(make: Make) -> None:
+    """Whole local days only, the last ones; a null is no value, a repeated line is one request."""
+    days = [MIDNIGHT + timedelta(days=n) for n in range(4)]
+    telemetry = make(
+        inputs=[
+            request(f"{n}-{m}", day + timedelta(hours=m), {"temp": 60.5 + n * m, "rain": None})
+            for n, day in enumerate(days)
+            for m in range(3)
+        ]
+        + [request("0-0", MIDNIGHT, {"temp": 60.5})],
+    )
+    found = telemetry.varied(
+        MODEL, ["temp", "rain"], now=days[3] + timedelta(hours=5), time_zone=ZONE, days=2
+    )
+    assert [(v.column, v.start, v.n, v.distinct) for v in found] == [
+        ("temp", days[1], 3, 3),
+        ("temp", days[2], 3, 3),
+    ]
+    first = telemetry.varied(MODEL, ["temp"], now=days[1], time_zone=ZONE, days=9)
+    assert [(v.n, v.distinct) for v in first] == [(3, 1)]
+    assert telemetry.varied("other", ["temp"], now=days[3], time_zone=ZONE, days=2) == ()
+
+
 def test_faults_of_each_arm_while_it_serves(make: Make) -> None:
     """Candidate: what it served. Champion: all it scored. Only steps with live traffic."""
     step = {"step": "canary 5 %", "weight_bp": 500}
