@@ -62,13 +62,16 @@ def close(log: Log, state: Release, move: Move) -> None:
         rollback(log.release_id)
     for fault in label_registry(state, outcome):
         log.fact("alert", {"why": fault})
+    met = exposure(log.release_id, state.policy)
     finding = why.finding if why else (state.verdict.finding if state.verdict else None)
     closing = {
         "outcome": outcome.value,
         "stage": state.step.name if state.step else "opening",
         "finding": finding.value if finding else None,
         "reason": move.because if why else (state.verdict.reason if state.verdict else ""),
-        "exposed_requests": exposure(log.release_id),
+        "exposed_requests": met.requests,
+        "first_answer_at": met.first_at.isoformat() if met.first_at else None,
+        "first_fault_at": met.first_fault_at.isoformat() if met.first_fault_at else None,
         "seconds_to_zero_traffic": state.seconds_to_zero_traffic,
     }
     log.move(state, "closed", closing)

@@ -112,6 +112,8 @@ class Closing(Value):
     reason: str
     exposed_requests: int
     seconds_to_zero_traffic: float | None
+    first_answer_at: datetime | None = None  # that the candidate gave to a user
+    first_fault_at: datetime | None = None  # when one of them first failed or came too late
 
 
 class Release(Value):

@@ -114,6 +114,12 @@ def register(uri: str, model: str, trained: Trained) -> ModelRef:
     return ModelRef(model=model, version=str(version.version))
 
 
+def files_of(uri: str, ref: ModelRef) -> str:
+    """Where the registry keeps a version's files."""
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return str(client.get_model_version_download_uri(ref.model, ref.version))
+
+
 def register_scenarios(
     uri: str, flights: pd.DataFrame, scenarios: Mapping[str, Kind]
 ) -> dict[str, tuple[ModelRef, ModelRef]]:

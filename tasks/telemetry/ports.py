@@ -33,6 +33,14 @@ class Variety(Value):
     distinct: int
 
 
+class Exposure(Value):
+    """How far users met the candidate."""
+
+    requests: int = 0
+    first_at: datetime | None = None
+    first_fault_at: datetime | None = None
+
+
 class Telemetry(Protocol):
     """``UnavailableError`` when the source does not answer: never an empty result instead."""
 
@@ -74,8 +82,11 @@ class Telemetry(Protocol):
         Candidate: rows it served. Champion: rows it scored, served or mirrored.
         """
 
-    def exposure(self, release_id: str) -> int:
-        """How many rows the candidate has answered for users (served, not mirrored)."""
+    def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
+        """What the candidate has answered for users (served, not mirrored).
+
+        An answer that failed, or came later than ``slow_ms``, is a fault.
+        """
 
     def varied(
         self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int

@@ -11,7 +11,7 @@ from policies.vocabulary import Evidence, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
 from tasks.telemetry.inputs import frozen_check
-from tasks.telemetry.ports import Coverage, SampleRow, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
 
 
 class Observation(Value):
@@ -203,5 +203,6 @@ def sample_evidence(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> Evidenc
 
 
 @node("count exposure", "how many requests did the candidate answer?")
-def exposure(release_id: str) -> int:
-    return current().telemetry.exposure(release_id)
+def exposure(release_id: str, policy: ReleasePolicy) -> Exposure:
+    slow_ms = min((g.slow_ms for g in policy.guardrails if g.slow_ms is not None), default=None)
+    return current().telemetry.exposure(release_id, slow_ms)

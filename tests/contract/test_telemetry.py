@@ -17,7 +17,7 @@ from policies.errors import RefusedError, UnavailableError
 from policies.vocabulary import Counts, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
-from tasks.telemetry.ports import Coverage, Telemetry
+from tasks.telemetry.ports import Coverage, Exposure, Telemetry
 
 Event = dict[str, Any]
 Make = Callable[..., Telemetry]
@@ -120,7 +120,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     telemetry = make()
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
-    assert telemetry.exposure(RELEASE) == 0
+    assert telemetry.exposure(RELEASE) == Exposure()
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -335,7 +335,26 @@ def test_faults_of_each_arm_while_it_serves(make: Make) -> None:
     assert live(telemetry, LATER) == [
         (MIDNIGHT, "canary 5 %", Counts(n=4, events=1), Counts(n=2, events=1))
     ]
-    assert telemetry.exposure(RELEASE) == 2
+    assert telemetry.exposure(RELEASE).requests == 2
+
+
+def test_when_users_first_met_the_candidate_and_its_first_fault(make: Make) -> None:
+    """Mirrored answers are nobody's; a slow one is a fault where the policy says what is slow."""
+    hours = [MIDNIGHT + timedelta(hours=n) for n in range(5)]
+    telemetry = make(
+        predictions=[
+            score("a", "candidate", hours[0], None, served=False),
+            score("b", "candidate", hours[1], served=True),
+            score("c", "candidate", hours[2], served=True, latency_ms=300.0),
+            score("d", "candidate", hours[3], None, served=True),
+            score("e", "champion", hours[0], None, served=True),
+        ]
+    )
+    assert telemetry.exposure(RELEASE) == Exposure(
+        requests=3, first_at=hours[1], first_fault_at=hours[3]
+    )
+    assert telemetry.exposure(RELEASE, 250.0).first_fault_at == hours[2]
+    assert telemetry.exposure("other") == Exposure()
 
 
 def test_a_day_in_progress_has_live_counts(make: Make) -> None:

@@ -26,7 +26,7 @@ from tasks.telemetry.metrics import (
     check_fault,
     check_loss,
 )
-from tasks.telemetry.ports import Coverage, SampleRow, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
 from tasks.telemetry.spool import COLUMNS, files_of, whole_lines
 
 IBIS_TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}
@@ -91,11 +91,24 @@ class IbisTelemetry:
             days = _days(rows, time_zone)
             return _live_sums(rows, slow_ms if metric == "slow" else None, days) if days else ()
 
-    def exposure(self, release_id: str) -> int:
+    def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         with self._open("predictions") as source:
             rows = source.predictions
             mine = (rows.release == release_id) & (rows.arm == "candidate") & rows.served
-            return int(_answer(rows.filter(mine).aggregate(n=rows.id.nunique()))[0]["n"])
+            rows = rows.filter(mine)
+            fault = ~_is_answer(rows)
+            if slow_ms is not None:
+                fault = fault | _is_slow(rows, slow_ms)
+            found = _answer(
+                rows.aggregate(
+                    n=rows.id.nunique(), first=rows.at.min(), fault=rows.at.min(where=fault)
+                )
+            )[0]
+        return Exposure(
+            requests=found["n"],
+            first_at=found["first"] and _utc(found["first"]),
+            first_fault_at=found["fault"] and _utc(found["fault"]),
+        )
 
     def varied(
         self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int

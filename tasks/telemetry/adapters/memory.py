@@ -13,7 +13,7 @@ from policies.vocabulary import Counts, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, closed_days, local_days
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
-from tasks.telemetry.ports import Coverage, SampleRow, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
 
 Event = dict[str, Any]
 
@@ -148,10 +148,17 @@ class MemoryTelemetry:
             for start, step in sorted(windows)
         )
 
-    def exposure(self, release_id: str) -> int:
+    def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         self._answer()
         rows = [r for r in self.predictions if r["release"] == release_id]
-        return len({r["id"] for r in rows if _is_candidate(r) and r["served"]})
+        mine = [r for r in rows if _is_candidate(r) and r["served"]]
+        late = [r for r in mine if slow_ms is not None and _is_fault(r, slow_ms)]
+        faults = [_at(r) for r in (*late, *(r for r in mine if not _is_answer(r)))]
+        return Exposure(
+            requests=len({r["id"] for r in mine}),
+            first_at=min(map(_at, mine), default=None),
+            first_fault_at=min(faults, default=None),
+        )
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
