@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-_SPLITS = 16  # calls spent on finding the bad rows of one batch
+_SPLITS = 128  # calls spent on finding the bad rows of one batch
+_SPLIT_SECONDS = 1.0  # and time: a slow model must not keep the good rows of a batch waiting
 _DTYPES = {
     "boolean": "bool",
     "integer": "int32",
@@ -39,6 +40,18 @@ class Answer(NamedTuple):
     error: str | None = None
 
 
+@dataclass
+class _Search:
+    """What may still be spent on finding the rows to blame."""
+
+    calls: int
+    until: float  # perf_counter
+
+    def may_go_on(self) -> bool:
+        self.calls -= 1
+        return self.calls >= 0 and time.perf_counter() < self.until
+
+
 class ModelFault(Exception):
     """What the model's own code raised, or an answer that is no list of probabilities."""
 
@@ -50,6 +63,7 @@ class Model:
     shows_features: bool
     minds_mirrors: bool  # wants to be told which rows nobody is waiting for
     pyfunc: Any
+    split_seconds: float = _SPLIT_SECONDS
 
     def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
         """One answer a row. A batch that fails is halved until the rows to blame are found.
@@ -59,7 +73,8 @@ class Model:
         wrong = {at: found for at, row in enumerate(rows) if (found := faults(self.columns, row))}
         good = [row for at, row in enumerate(rows) if at not in wrong]
         params = {"mirrored": True} if mirrored and self.minds_mirrors else None
-        answers = iter(self._halving(good, [_SPLITS], params))
+        search = _Search(_SPLITS, time.perf_counter() + self.split_seconds)
+        answers = iter(self._halving(good, search, params))
         return [
             Answer(None, "; ".join(wrong[at])) if at in wrong else next(answers)
             for at in range(len(rows))
@@ -85,13 +100,12 @@ class Model:
         return took[1:]
 
     def _halving(
-        self, rows: Sequence[Row], calls_left: list[int], params: dict[str, Any] | None
+        self, rows: Sequence[Row], search: _Search, params: dict[str, Any] | None
     ) -> list[Answer]:
         if not rows:
             return []
-        if calls_left[0] == 0:
+        if not search.may_go_on():
             return [Answer(None, "not tried: too many rows of this batch failed")] * len(rows)
-        calls_left[0] -= 1
         try:
             output = self._predict(rows, params)
         except ModelFault as fault:
@@ -100,8 +114,8 @@ class Model:
         else:
             return _answers(output, len(rows))
         middle = len(rows) // 2
-        first = self._halving(rows[:middle], calls_left, params)
-        return first + self._halving(rows[middle:], calls_left, params)
+        first = self._halving(rows[:middle], search, params)
+        return first + self._halving(rows[middle:], search, params)
 
     def _predict(self, rows: Sequence[Row], params: dict[str, Any] | None = None) -> Any:
         frame = _frame(self.columns, rows)
