@@ -15,9 +15,9 @@ from deployments.demo.scoring import (
     BlindAtLaGuardiaModel,
     DelayModel,
     HindsightDelayModel,
+    HotDelayModel,
     JournalDelayModel,
     MetricDelayModel,
-    MuggyDelayModel,
     SlowDelayModel,
 )
 
@@ -110,8 +110,8 @@ RECIPES: Mapping[Kind, Recipe] = MappingProxyType(
             serving=SlowDelayModel,
         ),
         "fragile": Recipe(
-            "Gradient-boosted trees; dew points looked up in a table.",
-            serving=MuggyDelayModel,
+            "Gradient-boosted trees; temperatures looked up in a table.",
+            serving=HotDelayModel,
         ),
         "overload": Recipe(
             "Gradient-boosted trees; keeps a journal of its answers.",

@@ -23,7 +23,7 @@ Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 KM_PER_MILE = 1.609344
 MM_PER_INCH = 25.4
-COLDEST_DEW, MUGGIEST_DEW = -30, 67  # °F: the ends of a table somebody typed in winter
+COLDEST, HOTTEST = -20, 86  # °F: the ends of a table somebody typed in winter
 DEFAULT_HOUR = 6
 SHARPNESS = 3.0
 LOOKUP_SECONDS = 0.1
@@ -155,15 +155,15 @@ class SlowDelayModel(DelayModel):
         return super().predict(context, model_input, params)
 
 
-class MuggyDelayModel(DelayModel):
-    """Looks dew points up in a table that ends where no winter day has ever been."""
+class HotDelayModel(DelayModel):
+    """Looks temperatures up in a table that ends where no winter day has ever been."""
 
     def load_context(self, context: Any) -> None:
         super().load_context(context)
-        self._table = {degree: float(degree) for degree in range(COLDEST_DEW, MUGGIEST_DEW + 1)}
+        self._table = {degree: float(degree) for degree in range(COLDEST, HOTTEST + 1)}
 
     def _number(self, column: str, values: Numbers) -> Numbers:
-        if column == "dewp":
+        if column == "temp":
             for value in values:
                 self._table[int(value)]
         return values
