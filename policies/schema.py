@@ -62,7 +62,7 @@ class StagingRules(Rule):
     min_days: float = Field(ge=0)
     look_every_hours: Positive
     deadline_days: Positive
-    sample_rows: int = Field(ge=1)
+    sample_rows: int = Field(ge=1, le=200_000)  # all of them are read and scored at once
     min_labelled_rows: int = Field(ge=1)
     contract: tuple[Expectation, ...] = Field(min_length=1)
     scores: Scores

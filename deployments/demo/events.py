@@ -8,29 +8,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import httpx
 
-from deployments.demo.barrier import Barrier
 from deployments.demo.departures import Departure
 from policies.errors import UnavailableError
+from policies.lifecycle import Release
 from policies.vocabulary import Stage
 
 FROZEN = ("temp", "dewp", "humid", "pressure")  # one instrument sends them; rain has its own
 DAYS_AFTER_FULL = timedelta(days=5)
 
 
+class Watched(Protocol):
+    """Whoever knows where the release stands."""
+
+    @property
+    def state(self) -> Release: ...
+
+
 @dataclass
 class FrozenReadings:
     """From five days after full weight every request carries its airport's last reading."""
 
-    barrier: Barrier
+    watched: Watched
     since: datetime | None = None
     _full_at: datetime | None = None
     _last: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __call__(self, hour: datetime, flown: Sequence[Departure]) -> list[Departure]:
-        state = self.barrier.state
+        state = self.watched.state
         if state.step is not None and state.step.stage is Stage.FULL and self._full_at is None:
             self._full_at = state.entered_at
         if self._full_at is None or hour < self._full_at + DAYS_AFTER_FULL:
@@ -51,13 +59,13 @@ class FrozenReadings:
 class Overwriting:
     """Once the release stands in shadow, one file of the registered version is replaced."""
 
-    barrier: Barrier
+    watched: Watched
     mlflow_uri: str
     files: str  # "mlflow-artifacts:/1/…/model", as the registry names it
     since: datetime | None = None
 
     def __call__(self, hour: datetime, flown: Sequence[Departure]) -> list[Departure]:
-        state = self.barrier.state
+        state = self.watched.state
         shadow = state.step is not None and state.step.stage is Stage.SHADOW and state.entered_at
         if shadow and self.since is None:
             self._overwrite()

@@ -157,6 +157,8 @@ class Demo:
             self.say(f"{voyage.scenario}: {line}")
         if voyage.is_over:
             voyage.moor()
+        elif voyage.fault is not None:
+            raise voyage.fault
         elif voyage.state.phase is Phase.UNOPENED:
             self._check_run(world, voyage)
         elif voyage.state.request is not None:

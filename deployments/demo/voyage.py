@@ -13,6 +13,7 @@ from deployments.demo.flights import prepare
 from deployments.demo.people import ENGINEER
 from deployments.demo.replay import Progress, Replay, ReplayPlan
 from deployments.demo.scenarios import SCENARIOS
+from policies.errors import SeatrialError
 from policies.lifecycle import Closing, Phase, Release
 from tasks.connections import World
 
@@ -28,6 +29,7 @@ class Voyage:
     run_id: str = ""
     release_id: str = ""
     progress: Progress = field(default_factory=Progress)
+    fault: SeatrialError | None = None  # why its world has stopped
     ended_at: datetime | None = None  # in the replayed world, as the release closed
     _thread: threading.Thread | None = None
 
@@ -42,8 +44,14 @@ class Voyage:
     def sail(self) -> None:
         self.replay.report = lambda progress: setattr(self, "progress", progress)
         name = f"replay {self.scenario}"
-        self._thread = threading.Thread(target=self.replay.run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._replay, name=name, daemon=True)
         self._thread.start()
+
+    def _replay(self) -> None:
+        try:
+            self.replay.run()
+        except SeatrialError as error:
+            self.fault = error
 
     def moor(self) -> None:
         """The world of a closed release stops; its models stay as they are."""
