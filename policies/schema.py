@@ -250,6 +250,10 @@ class ReleasePolicy(Rule):
             Step(name="soak", stage=Stage.SOAK, weight_bp=FULL_WEIGHT_BP, mirror=True),
         )
 
+    @property
+    def steps_after_shadow(self) -> int:
+        return len(self.steps()) - 2
+
     def rules_for(self, step: Step) -> StageRules | StagingRules:
         """The rules of one step of ``steps()``."""
         if step.stage is Stage.RAMP:

@@ -140,7 +140,8 @@ def _effect(item: Evidence) -> str:
     text = f"effect {item.effect:+.4f}"
     if item.lower is not None and item.upper is not None:
         text += f" ({item.lower:+.4f} to {item.upper:+.4f})"
-    return f"{text}, {item.n} rows in {item.clusters} {item.unit or 'windows'}"
+    text += f", {item.n} rows in {item.clusters} {item.unit or 'windows'}"
+    return f"{text}; {item.onset}" if item.onset else text
 
 
 def _power(log_value: float) -> str:

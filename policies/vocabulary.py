@@ -121,6 +121,7 @@ class Evidence(Value):
     unit: str = ""
     method: str = ""
     detail: str = ""
+    onset: str = ""  # where harm shows from a later step on rather than over all days
     windows: tuple[WindowPair, ...] = ()  # what the numbers were computed from
 
 

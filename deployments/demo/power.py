@@ -58,6 +58,7 @@ def sail(policy: ReleasePolicy, days: Sequence[Day]) -> Voyage:
     """One release over these days, from the end of staging to its end."""
     begun = now = int(policy.staging.min_days)
     weights: list[int] = []  # the candidate's share on each day since the canary began
+    steps: list[str] = []  # at which step each day since the shadow began was
     for step in policy.steps()[1:]:
         rules = policy.rules_for(step)
         assert isinstance(rules, StageRules)  # noqa: S101 - only staging differs
@@ -66,9 +67,10 @@ def sail(policy: ReleasePolicy, days: Sequence[Day]) -> Voyage:
             later = _next_look(rules, entered, now)
             if step.weight_bp:
                 weights += [step.weight_bp] * (later - now)
+            steps += [step.name] * (later - now)
             now = later
             seen = days[begun : now - _days_behind(policy)]
-            decision = _look(policy, step, seen, tuple(weights))
+            decision = _look(policy, step, seen, steps, tuple(weights))
             if decision is Decision.ROLL_BACK:
                 return Voyage("rolled back", now, step.name)
             if decision is Decision.PASS and now >= entered + rules.min_days:
@@ -91,29 +93,40 @@ def _days_behind(policy: ReleasePolicy) -> int:
 
 
 def _look(
-    policy: ReleasePolicy, step: Step, days: Sequence[Day], weights: tuple[int, ...]
+    policy: ReleasePolicy,
+    step: Step,
+    days: Sequence[Day],
+    begun: Sequence[str],
+    weights: tuple[int, ...],
 ) -> Decision:
     rules = policy.rules_for(step)
     factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
     evidence = []
     for guardrail in policy.guardrails:
         if guardrail.kind == "paired_mean":
-            windows = {guardrail.name: _windows(days, "")}
+            windows = {guardrail.name: _windows(days, "", begun)}
             windows |= {
-                part.name: _windows(days, value) for value, part in guardrail.by_segment().items()
+                part.name: _windows(days, value, begun)
+                for value, part in guardrail.by_segment().items()
             }
-            evidence += weigh_all([guardrail], windows, policy.budget, margin_factor=factor)
+            evidence += weigh_all(
+                [guardrail],
+                windows,
+                policy.budget,
+                margin_factor=factor,
+                later_steps=policy.steps_after_shadow,
+            )
         elif step.weight_bp:
             evidence.append(_faultless(policy, guardrail, weights, factor))
     return judge(policy, step, evidence).decision
 
 
-def _windows(days: Sequence[Day], group: str) -> list[WindowPair]:
-    return [_window(n, day[group]) for n, day in enumerate(days) if group in day]
+def _windows(days: Sequence[Day], group: str, begun: Sequence[str]) -> list[WindowPair]:
+    return [_window(n, day[group], begun[n]) for n, day in enumerate(days) if group in day]
 
 
-def _window(day: int, moments: Moments) -> WindowPair:
-    return WindowPair(start=MIDNIGHT + timedelta(days=day), step="paired", paired=moments)
+def _window(day: int, moments: Moments, step: str) -> WindowPair:
+    return WindowPair(start=MIDNIGHT + timedelta(days=day), step=step, paired=moments)
 
 
 _weighed: dict[tuple[str, tuple[int, ...], float], Evidence] = {}

@@ -38,10 +38,11 @@ from tasks.evidence.day_mixture import (
     log_mean_exp,
     summarise_days,
 )
+from tasks.evidence.onset import mixed, since_each_step
 from tasks.evidence.summary import NO_COUNTS, merge_counts
 from tasks.evidence.windows import both, by_day, is_rate, sum_moments, tidy
 
-STATISTICS_VERSION = "1"
+STATISTICS_VERSION = "2"
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
 HALVINGS = 18  # of the interval: finer than anybody reads
 GREATEST_RATE_MARGIN = 0.99  # a looser stage margin than this would ask nothing
@@ -67,8 +68,12 @@ def weigh(
     budget: Budget,
     *,
     margin_factor: float = 1.0,
+    later_steps: int = 0,
 ) -> Evidence:
     """Weigh all windows of a release for one guardrail, in any order.
+
+    ``later_steps``: how many steps follow the first one with windows; harm that begins with one
+    of them is then seen without the days before it (see ``onset``).
 
     Windows of one day and step are added together; rows, days and steps may arrive in any
     order. ``EvidenceError`` for windows that cannot be: negative, NaN, more events than rows,
@@ -80,11 +85,7 @@ def weigh(
     margin = guardrail.margin * margin_factor
     if is_rate(guardrail):
         margin = min(margin, GREATEST_RATE_MARGIN)
-    weighed = (
-        _rates(guardrail, ordered, budget)
-        if is_rate(guardrail)
-        else _paired(guardrail, ordered, budget)
-    )
+    weighed = _weighed(guardrail, ordered, budget)
     common = Evidence(
         name=guardrail.name,
         kind="sequential",
@@ -98,7 +99,32 @@ def weigh(
         windows=ordered,
         detail="No day with rows of both models has been observed yet.",
     )
-    return common if weighed is None else _tell(common, weighed, guardrail, margin, budget)
+    if weighed is None:
+        return common
+    told = _tell(common, weighed, guardrail, margin, budget)
+    return _with_onset(told, guardrail, budget, later_steps) if later_steps else told
+
+
+def _weighed(
+    guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
+) -> _Weighed | None:
+    kind = _rates if is_rate(guardrail) else _paired
+    return kind(guardrail, windows, budget)
+
+
+def _with_onset(told: Evidence, guardrail: Guardrail, budget: Budget, later_steps: int) -> Evidence:
+    whole = told.log_e_harm or 0.0
+    later = [
+        (part.log_e_harm(guardrail.rollback_at), since.step, part)
+        for since in since_each_step(told.windows)
+        if (part := _weighed(guardrail, since.windows, budget)) is not None
+    ]
+    harm = mixed(whole, [each for each, _, _ in later], later_steps)
+    worst, step, part = max(later, key=lambda each: each[0], default=(0.0, "", None))
+    onset = ""
+    if part is not None and worst > max(whole, 0.0):
+        onset = f"since {step} began {part.effect:+.4f} in {part.days} days"
+    return told.model_copy(update={"log_e_harm": harm, "onset": onset})
 
 
 def weigh_all(
@@ -107,6 +133,7 @@ def weigh_all(
     budget: Budget,
     *,
     margin_factor: float = 1.0,
+    later_steps: int = 0,
 ) -> list[Evidence]:
     """Every guardrail that has windows, and each of its groups by itself.
 
@@ -116,10 +143,18 @@ def weigh_all(
     for guardrail in guardrails:
         if guardrail.name not in windows:
             continue
-        whole = guardrail.whole()
-        found.append(weigh(whole, windows[guardrail.name], budget, margin_factor=margin_factor))
-        for part in guardrail.by_segment().values():
-            found.append(weigh(part, windows.get(part.name, ()), budget))
+        parts = [(guardrail.whole(), margin_factor)]
+        parts += [(part, 1.0) for part in guardrail.by_segment().values()]
+        found += [
+            weigh(
+                part,
+                windows.get(part.name, ()),
+                budget,
+                margin_factor=factor,
+                later_steps=later_steps,
+            )
+            for part, factor in parts
+        ]
     return found
 
 

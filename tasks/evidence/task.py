@@ -17,4 +17,10 @@ def weigh(
     """Every guardrail that has a place at this step, under the step's margins."""
     rules = policy.rules_for(step)
     factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
-    return weigh_all(policy.guardrails, windows, policy.budget, margin_factor=factor)
+    return weigh_all(
+        policy.guardrails,
+        windows,
+        policy.budget,
+        margin_factor=factor,
+        later_steps=policy.steps_after_shadow,
+    )

@@ -18,6 +18,7 @@ import pytest
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Counts, WindowPair
 from tasks.evidence.day_mixture import log_e_above, log_e_below, summarise_days
+from tasks.evidence.onset import mixed
 from tasks.evidence.sequential import _rates
 
 BUDGET = Budget(rollback_alpha=0.05, promote_beta=0.05, min_clusters=7)
@@ -73,6 +74,46 @@ def test_a_candidate_at_the_margin_passes_at_most_beta() -> None:
     """Exactly as bad as the margin, looked at daily: it passes at most one time in twenty."""
     _, passed = _quality(MARGIN, 400)
     assert passed <= _three_errors(0.05, 400)
+
+
+def _by_step(effect: float, late: float, runs: int) -> tuple[float, float]:
+    """Shares ever rolled back, by all days alone and with each later step by itself; the effect
+    changes to ``late`` when the last step begins.
+    """
+    rng = np.random.default_rng(20130612)
+    starts = [14, 21, 26, 31, 40]
+    alone = together = 0
+    for _ in range(runs):
+        means = _day_means(rng, 0.0, 0.3) + np.where(np.arange(DAYS) < starts[-1], effect, late)
+        whole = mixture = -math.inf
+        for end in range(1, DAYS + 1):
+            every, *later = [
+                log_e_above(
+                    summarise_days(means[first:end].tolist(), [ROWS] * (end - first), 7),
+                    ROLLBACK_AT,
+                    INFORMATION,
+                    0.05,
+                )
+                for first in [0, *(start for start in starts if start < end)]
+            ]
+            whole = max(whole, every)
+            mixture = max(mixture, mixed(every, later, len(starts)))
+        alone += whole >= THRESHOLD
+        together += mixture >= THRESHOLD
+    return alone / runs, together / runs
+
+
+def test_looking_at_each_step_by_itself_costs_no_false_alarms() -> None:
+    """Exactly rollback_at from the first day to the last: still at most alpha."""
+    _, together = _by_step(ROLLBACK_AT, ROLLBACK_AT, 300)
+    assert together <= _three_errors(0.05, 300)
+
+
+def test_harm_that_begins_in_the_soak_is_seen() -> None:
+    """Good weeks hide it in the mean of all days; since the soak began it shows."""
+    alone, together = _by_step(-0.03, ROLLBACK_AT + 2 * DAY_SPREAD, 100)
+    assert together >= 0.85
+    assert alone <= 0.1
 
 
 def test_a_much_worse_candidate_is_caught() -> None:
