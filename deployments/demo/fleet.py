@@ -24,15 +24,34 @@ from deployments.stack.parts import QUIET
 from deployments.stack.processes import Roster, stop
 from deployments.stack.world import make_home, up
 from policies.errors import ApprovalError, UnavailableError
-from policies.lifecycle import Phase
+from policies.lifecycle import Phase, Release
 from tasks.connections import World
+from tasks.ledger.record import live_releases, note
 
 Say = Callable[[str], None]
+MODELS = "flight-delay-"
 PARK_AFTER_SECONDS = 2.0  # the demo's weeks last seconds; a real installation parks after 60
 PREPARE_SECONDS = 300.0
 LONGEST_VOYAGE_SECONDS = 900.0
 PATIENCE_WITH_PEOPLE_SECONDS = 24 * 3600.0
 AT_SEA = 3  # voyages at a time: more would only wait for the two cores and take memory
+
+
+def abort_leftovers(world: World, models: str = MODELS) -> list[Release]:
+    """End the releases of a demo that was interrupted: nobody replays their world any more."""
+    live = live_releases(world.ledger)
+    left = [state for state in live if state.model.startswith(models) and state.stop is None]
+    for state in left:
+        note(
+            world.ledger,
+            "abort_asked",
+            {"reason": "its demo was interrupted"},
+            at=world.clock.now(state.model),
+            actor="system:demo",
+            release_id=state.release_id,
+            model=state.model,
+        )
+    return left
 
 
 @dataclass
@@ -65,6 +84,8 @@ class Demo:
         write_people(self.home)  # first: a team's home is refused before anything is started in it
         registered = self._stack_and_models()
         world = World(self.home)
+        for left in abort_leftovers(world):
+            self.say(f"{left.release_id} of an interrupted demo is aborted")
         waiting = list(self.scenarios)
         voyages: list[Voyage] = []
         try:
@@ -102,7 +123,7 @@ class Demo:
     def _model_name(self, scenario: str) -> str:
         """A home may see several demos: each has models, clock and history of its own."""
         clocks = self.home / "clock"
-        base = f"flight-delay-{scenario.replace('_', '-')}"
+        base = MODELS + scenario.replace("_", "-")
         names = [base, *(f"{base}-{n}" for n in range(2, 100))]
         return next(name for name in names if not (clocks / f"{name}.json").exists())
 

@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 SEATRIAL = [sys.executable, "-c", "from deployments.cli.main import run; run()"]
 BETTER, BROKEN = "flight-delay-better", "flight-delay-unit-bug"
+FRAGILE = "flight-delay-fragile"
 
 
 def seatrial(home: Path, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -166,6 +167,22 @@ def test_the_broken_model_is_refused_before_any_user_saw_it(voyage: Voyage) -> N
     assert (found["outcome"], found["stage"], found["finding"]) == ("refused", "staging", "harmful")
     assert found["exposed_requests"] == 0
     assert "parity" in found["reason"]
+
+
+def test_what_breaks_in_the_canary_is_contained(voyage: Voyage) -> None:
+    """Hot days break it: the champion answers in its place, then it is out, with an incident."""
+    found = row(voyage, "fragile")
+    assert (found["outcome"], found["finding"]) == ("rolled_back", "harmful"), found["reason"]
+    assert found["stage"].startswith("canary")
+    assert found["reason"].startswith("errors is worse")
+    assert found["exposed_requests"] > 0
+    assert found["seconds_to_zero_traffic"] < 30
+    assert 0 < found["hours_from_fault_to_zero"] <= 96
+    kinds = [e.kind for e in voyage.entries(FRAGILE)]
+    assert {"quarantined", "incident", "contained"} <= set(kinds)
+    health = httpx.get(f"{voyage.world.settings.gateway_urls[0]}/health", timeout=10).json()
+    assert health["fallbacks"] > 0
+    assert health["unanswered"] == 0
 
 
 def test_killing_the_run_changes_nothing_but_time(voyage: Voyage) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from deployments.cli import releasing
 from deployments.control import switch
+from deployments.demo.fleet import abort_leftovers
 from tasks.ledger.record import note
 from tests.flows.memory_world import MODEL, Happening, MemoryWorld, Moment, Told
 
@@ -133,3 +134,18 @@ def _candidate_is_out(world: MemoryWorld) -> None:
     assert plan.champion is not None
     assert plan.champion.digest == world.digest("1")
     assert (plan.weight_bp, plan.mirror) == (0, False)
+
+
+def test_what_an_interrupted_demo_left_is_aborted(world: MemoryWorld) -> None:
+    """Once, and only releases of the demo's models: a team's own are not its to end."""
+    left: list[list[str]] = []
+
+    def again() -> None:
+        for models in ("flight-delay-", MODEL, MODEL):
+            left.append([state.release_id for state in abort_leftovers(world, models)])
+
+    world.happenings.append(Happening(CANARY, again))
+    told = world.release(policy=SHORT)
+    assert left == [[], [told.release_id], []]
+    assert told.ended == "ABORTED"
+    assert told.state.message == "Aborted by system:demo: its demo was interrupted"
