@@ -10,6 +10,7 @@ from prefect import suspend_flow_run
 
 from flows.forms import SignedDecision
 from flows.messages import tell
+from flows.pages import show_page
 from policies.approvals import Standing
 from policies.lifecycle import Move, Release
 from policies.vocabulary import ApprovalRequest
@@ -75,6 +76,7 @@ def ask_people(log: Log, state: Release, move: Move) -> None:
     )
     state = log.move(state, "asked", {"request": request.plain()})
     tell(log, message.approval_wanted(state, request))
+    show_page(log)
 
 
 def await_people(log: Log, state: Release, move: Move) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flows.looks import is_as_evaluated
 from flows.messages import tell
+from flows.pages import show_page
 from flows.rollback import rollback
 from policies.errors import UnavailableError
 from policies.lifecycle import Move, Release, stop_asked_at
@@ -82,4 +83,5 @@ def finish(log: Log, state: Release) -> None:
     if not any(entry.kind == "document" for entry in log.entries()):
         for name, digest in write_documents(log.release_id).items():
             log.fact("document", {"name": name, "digest": digest})
+    show_page(log)
     tell(log, message.release_complete(state))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flows.looks import broken, down
+from flows.pages import report
 from policies.errors import EvidenceError, RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Evidence
@@ -72,5 +73,5 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
         *check_scores(policy, inputs, labels, old.scores, new.scores, days_of(policy, rows)),
         check_fallback(old, len(rows)),
     ]
-    draw_drift(log.release_id, [row.inputs for row in offline], inputs)
+    report(log, draw_drift(log.release_id, [row.inputs for row in offline], inputs))
     return found

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from flows.looks import artefact_now, is_as_evaluated, look_at_traffic
 from flows.messages import tell
+from flows.pages import show_page
 from flows.staging import trial
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import LIFECYCLE_VERSION, Move, Phase, Release, next_look_after
@@ -97,6 +98,7 @@ def enter(log: Log, state: Release, move: Move) -> None:
     entered = {"step": step.plain(), "plan": moved.plan.plain(), "observed": observed}
     state = log.move(state, "entered", entered)
     tell(log, message.stage_change(state, before))
+    show_page(log)
 
 
 def look(log: Log, state: Release, move: Move) -> None:
@@ -113,6 +115,7 @@ def look(log: Log, state: Release, move: Move) -> None:
     state = decide(log, state, step.name, number, verdict.decision.value, found)
     if verdict.finding in BLIND and verdict.finding is not before:
         tell(log, message.hold(state))
+    show_page(log)
 
 
 def looked(

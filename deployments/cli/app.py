@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli import approving, demo, policy, releasing, serving, stack, views
+from deployments.cli import approving, demo, documents, policy, releasing, serving, stack, views
 
 app = typer.Typer(
     name="seatrial",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy.app, name="policy")
-for module in (stack, demo, releasing, views, approving, serving):
+for module in (stack, demo, releasing, views, documents, approving, serving):
     module.register(app)
 
 

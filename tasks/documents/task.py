@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from policies.errors import EvidenceError, RefusedError, SeatrialError
 from tasks.connections import current
-from tasks.documents.deployment_record import deployment_record
-from tasks.documents.model_card import model_card
+from tasks.documents.page.next_steps import Addresses
 from tasks.documents.pages import evidence_table
-from tasks.documents.rendering import render
+from tasks.documents.writing import PAGE, write_records
+from tasks.documents.writing import write_page as to_page
 from tasks.node import node
 
 
 def folder_of(release_id: str) -> Path:
-    """``<home>/documents/<release>``, made when missing."""
-    folder = current().home.path / "documents" / release_id
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """``<home>/documents/<release>``; whoever writes into it makes it."""
+    return current().home.path / "documents" / release_id
+
+
+def addresses() -> Addresses:
+    """As the home knows them; nothing is linked that nobody has started."""
+    try:
+        settings = current().settings
+    except SeatrialError:
+        return Addresses()
+    return Addresses(prefect_ui=settings.prefect_ui, mlflow=settings.mlflow_uri)
 
 
 @node("show evidence", "evidence of {step}, look {look}")
@@ -35,14 +44,34 @@ def show_evidence(release_id: str, step: str, look: int, found: Mapping[str, Any
 @node("draw drift", "draw the drift page")
 def draw_drift(
     release_id: str, reference: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
-) -> None:
-    """Evidently's page, for people to look at. It decides nothing."""
+) -> SeatrialError | None:
+    """Evidently's page, for people to look at. It decides nothing: a fault is only told."""
     if not reference or not rows:
-        return
-    page = current().drift_page.draw(reference, rows, folder_of(release_id) / "drift.html")
+        return None
+    try:
+        page = current().drift_page.draw(reference, rows, folder_of(release_id) / "drift.html")
+    except (EvidenceError, RefusedError) as error:
+        return error
     create_link_artifact(
         page.resolve().as_uri(), link_text="Drift of recent traffic", key=f"drift-{release_id}"
     )
+    return None
+
+
+@node("write page", "write the release page")
+def write_page(release_id: str) -> SeatrialError | None:
+    """The release as it stands now. What keeps it from being written stops nothing: it is told."""
+    entries = current().ledger.entries(release_id=release_id)
+    folder = folder_of(release_id)
+    is_new = not os.path.exists(folder / PAGE)
+    try:
+        page = to_page(entries, folder, addresses())
+    except (EvidenceError, RefusedError) as error:
+        return error
+    if is_new:
+        address = page.resolve().as_uri()
+        create_link_artifact(address, link_text="The release page", key=f"page-{release_id}")
+    return None
 
 
 @node("write documents", "write the model card and the deployment record")
@@ -50,11 +79,7 @@ def write_documents(release_id: str) -> dict[str, str]:
     """Files and artifacts; returns name -> digest of the text."""
     entries = current().ledger.entries(release_id=release_id)
     written: dict[str, str] = {}
-    for document in (model_card(entries), deployment_record(entries)):
-        text = render(document)
-        (folder_of(release_id) / f"{document.kind}.md").write_text(text, encoding="utf-8")
-        (folder_of(release_id) / f"{document.kind}.json").write_text(document.model_dump_json())
-        key = f"{document.kind.replace('_', '-')}-{release_id}"
-        create_markdown_artifact(text, key=key, description=document.title)
-        written[document.kind] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    for kind, text in write_records(entries, folder_of(release_id)).items():
+        create_markdown_artifact(text, key=f"{kind.replace('_', '-')}-{release_id}")
+        written[kind] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     return written

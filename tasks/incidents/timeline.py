@@ -77,7 +77,9 @@ def _reaches_users(entry: Entry) -> bool:
 def _is_alarm(entry: Entry) -> bool:
     if entry.kind == "looked":
         return bool(entry.payload["verdict"]["decision"] == Decision.ROLL_BACK)
-    return entry.kind in ("alert", "kill", "rollback_asked", "abort_asked", "containing")
+    if entry.kind == "alert":  # a page that could not be written is no alarm about the candidate
+        return entry.payload.get("about") != "documents"
+    return entry.kind in ("kill", "rollback_asked", "abort_asked", "containing")
 
 
 def _measured(entries: Sequence[Entry]) -> float | None:
@@ -95,6 +97,11 @@ def _looked(data: Mapping[str, Any]) -> str:
     return f"Look {data['look']} at {data['step']}: {verdict['decision']}. {verdict['reason']}"
 
 
+def _words(alert: Mapping[str, Any]) -> str:
+    said = alert.get("what") or alert.get("why") or alert.get("reason") or "no text"
+    return str(said).rstrip(".") + "."
+
+
 def _contained(data: Mapping[str, Any]) -> str:
     seconds = data.get("seconds_to_zero_traffic")
     took = "" if seconds is None else f" after {float(seconds):.1f} s"
@@ -109,7 +116,7 @@ _TELLS: Mapping[str, Any] = MappingProxyType(
         ),
         "looked": _looked,
         "granted": lambda data: f"Sign-offs for {data['gate']} complete.",
-        "alert": lambda data: f"Alert: {data.get('what') or data.get('reason') or 'no text'}.",
+        "alert": lambda data: f"Alert: {_words(data)}",
         "kill": lambda data: f"Killed: {data.get('reason', 'no reason given')}.",
         "rollback_asked": lambda data: f"Rollback asked: {data.get('reason', 'no reason given')}.",
         "abort_asked": lambda data: f"Abort asked: {data.get('reason', 'no reason given')}.",

@@ -201,7 +201,8 @@ def _adopted(p: Fields) -> _Told:
 
 
 def _alert(p: Fields) -> _Told:
-    return _Told(f"raised an alert: {p.text('title', p.text('reason'))}", p.text("detail", ""))
+    what = p.text("title", p.text("why", p.text("reason")))
+    return _Told(f"raised an alert: {what}", p.text("detail", p.text("advice", "")))
 
 
 def _incident(p: Fields) -> _Told:

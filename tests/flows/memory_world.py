@@ -125,6 +125,7 @@ class PlainPage:
     """A drift page that shows nothing; only that it was drawn matters here."""
 
     def draw(self, reference: Sequence[Row], current: Sequence[Row], to: Path) -> Path:
+        to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(f"{len(reference)} against {len(current)} rows")
         return to
 
