@@ -30,6 +30,7 @@ from flows.release import release
 from policies.errors import UnavailableError
 from policies.vocabulary import Artefact, Entry, Lease, ModelRef, TrafficPlan, TrafficVariant
 from tasks.connections import Settings, World
+from tasks.documents.files import replace_text
 from tasks.evaluation.adapters.memory import MemoryContract
 from tasks.ledger.adapters.memory import MemoryLedger
 from tasks.notify.adapters.memory import MemoryNotifier
@@ -125,8 +126,7 @@ class PlainPage:
     """A drift page that shows nothing; only that it was drawn matters here."""
 
     def draw(self, reference: Sequence[Row], current: Sequence[Row], to: Path) -> Path:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_text(f"{len(reference)} against {len(current)} rows")
+        replace_text(to, f"{len(reference)} against {len(current)} rows")
         return to
 
 

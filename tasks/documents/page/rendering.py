@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from policies.vocabulary import Value
@@ -32,6 +33,13 @@ def render_page(page: ReleasePage) -> str:
     """One HTML file. Every text is escaped by the template; only the charts, which escape theirs
     themselves, pass as they are. A name the data lacks is an error, never a blank.
     """
+    drawn = {"figures": _figures(page), **_exposure(page)}
+    return str(_template().render(page=page, **drawn))
+
+
+@cache
+def _template() -> Any:
+    """Compiled once a process: a release's page is written at every look."""
     import jinja2  # 0.1 s that only writers of documents need
     from markupsafe import Markup
 
@@ -43,8 +51,7 @@ def render_page(page: ReleasePage) -> str:
         lstrip_blocks=True,
     )
     world.globals |= {"words": words, "widths": WIDTHS, "columns": COLUMNS, "Markup": Markup}
-    drawn = {"figures": _figures(page), **_exposure(page)}
-    return world.get_template("release_page.html.j2").render(page=page, **drawn)
+    return world.get_template("release_page.html.j2")
 
 
 def _figures(page: ReleasePage) -> list[Figure]:

@@ -16,7 +16,7 @@ def story(state: Release, ended: str, days: str) -> str:
 
 
 def _ending(state: Release, end: Closing, ended: str, days: str) -> str:
-    why, met = words.first_sentence(end.reason), _met(end)
+    why, met = words.first_sentence(end.reason).split("; ")[0], _met(end)
     if end.outcome is Outcome.RELEASED:
         return f"was released on {ended} after {days}; on its way there {met}."
     if end.outcome is Outcome.REFUSED:

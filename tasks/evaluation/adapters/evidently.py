@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,17 @@ class EvidentlyDriftPage:
                 "The two samples have no column in common.", advice="Check what is being logged."
             )
         page = _report(_thin(reference), _thin(current), columns)
+        part = to.with_name(f".{to.name}")
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
-            page.save_html(str(to))
+            page.save_html(str(part))
+            part.replace(to)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink()  # what a full disk has left of it
             raise RefusedError(
-                f"The drift page cannot be written to {to}.", advice="Check the folder's rights."
+                f"The drift page cannot be written to {to}.",
+                advice="Make room on the disk and check the folder's rights. It decides nothing.",
             ) from error
         return to
 
