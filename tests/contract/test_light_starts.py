@@ -25,6 +25,7 @@ COMMANDS = [
     ("restore", "m", "--reason", "all is well"),
     ("status",),
     ("why", "rel-1"),
+    ("docs", "rel-1"),
     ("policy", "check"),
     ("policy", "explain", "low"),
 ]

@@ -34,9 +34,10 @@ def effect_chart(series: Series, bands: Sequence[Stretch], key: str) -> str:
         *ground(bands, span, height),
         *levels(scale, words.figure),
         line(0, scale.y(0), 1, scale.y(0), "zero"),
-        *_stepped(readings, bands, span, scale, "margin", lambda r: r.evidence.margin),
+        *(shape for each in readings for shape in _interval(each, span.x(each.at), scale)),
         *_stepped(readings, bands, span, scale, "rolls back", lambda r: r.evidence.rollback_at),
-        *(shape for each in readings for shape in _whisker(each, span.x(each.at), scale)),
+        *_stepped(readings, bands, span, scale, "margin", lambda r: r.evidence.margin),
+        *(shape for each in readings for shape in _effect(each, span.x(each.at), scale)),
         *dates(span, height),
         letters(0, 15, "worse ↑", "value end", dx=-8),
         letters(0, height - 8, "better ↓", "value end", dx=-8),
@@ -100,8 +101,8 @@ def _effect_scale(readings: Sequence[Reading], height: float) -> Scale:
     return fitting(core, wide, TOP + 6, height - BOTTOM)
 
 
-def _whisker(each: Reading, x: float, scale: Scale) -> list[str]:
-    """The interval as a bar; an end beyond the chart, or open, is an arrow."""
+def _interval(each: Reading, x: float, scale: Scale) -> list[str]:
+    """A bar; an end beyond the chart, or open, is an arrow."""
     item = each.evidence
     if item.effect is None:
         return []
@@ -112,7 +113,14 @@ def _whisker(each: Reading, x: float, scale: Scale) -> list[str]:
         shapes.append(marker(x, scale.bottom, "beyond-down"))
     if item.upper is None or not scale.holds(high):
         shapes.append(marker(x, scale.top, "beyond-up"))
-    return [*shapes, marker(x, scale.y(item.effect), SHAPES.get(each.finding, "ring"))]
+    return shapes
+
+
+def _effect(each: Reading, x: float, scale: Scale) -> list[str]:
+    effect = each.evidence.effect
+    if effect is None:
+        return []
+    return [marker(x, scale.y(effect), SHAPES.get(each.finding, "ring"))]
 
 
 def _stepped(

@@ -83,6 +83,7 @@ def _row(reading: Reading) -> tuple[str, ...]:
 
 
 def _exposure(page: ReleasePage) -> dict[str, Any]:
-    share = share_chart(page.shares, page.stretches, "share") if page.shares else ""
+    met = any(each.value for each in page.shares)  # a line at zero says less than a sentence
+    share = share_chart(page.shares, page.stretches, "share") if met else ""
     answered = answered_chart(page.counts, page.stretches, "answered") if page.counts else ""
     return {"share_svg": share, "answered_svg": answered}
