@@ -23,7 +23,8 @@ def replace_text(path: Path, text: str) -> None:
         raise RefusedError(
             f"{path} could not be written: {error.strerror or error}.",
             advice="Make room on the disk and check the folder's rights. The ledger has "
-            "everything: `seatrial docs RELEASE` writes the documents again.",
+            "everything: `seatrial docs RELEASE` writes the documents again, with `--to FOLDER` "
+            "somewhere else.",
         ) from error
 
 
