@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 
 from policies.lifecycle import Phase, Release
 from policies.vocabulary import Entry, Outcome, Value
@@ -41,16 +42,14 @@ def shares(entries: Sequence[Entry]) -> tuple[Moment, ...]:
 
 def counts(looks: Sequence[Glance], entries: Sequence[Entry]) -> tuple[Moment, ...]:
     """Requests answered so far, as looks counted them and as the closing told."""
-    found = [Moment(at=look.at, value=look.answered) for look in looks if look.answered is not None]
+    live = (e for e in entries if e.kind == "entered" and e.payload["plan"]["weight_bp"])
+    found = [Moment(at=entry.at, value=0) for entry in islice(live, 1)]  # none before that step
+    found += [
+        Moment(at=look.at, value=look.answered) for look in looks if look.answered is not None
+    ]
     for entry in entries:
-        if entry.kind == "entered" and not entry.payload["plan"]["weight_bp"]:
-            continue
-        if entry.kind == "entered":  # nothing was answered before the first live step
-            found.insert(0, Moment(at=entry.at, value=0))
-            break
-    closed = next((entry for entry in entries if entry.kind == "closed"), None)
-    if closed is not None and found:
-        found.append(Moment(at=closed.at, value=closed.payload["exposed_requests"]))
+        if entry.kind == "closed" and found:
+            found.append(Moment(at=entry.at, value=entry.payload["exposed_requests"]))
     return thin(found, kind=lambda each: None)
 
 

@@ -23,7 +23,6 @@ class Stop(Value):
     ended: datetime | None = None
     looks: int = 0
     decision: Decision | None = None  # of the last look
-    candidate: bool = True  # whether it serves or scores here at all
 
 
 def track(state: Release, entries: Sequence[Entry], looks: Sequence[Glance]) -> tuple[Stop, ...]:

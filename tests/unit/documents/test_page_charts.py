@@ -113,10 +113,10 @@ def test_thinning_keeps_ends_extremes_and_order(points: list[tuple[str, float]])
 
 
 def test_thinning_keeps_both_sides_of_a_change() -> None:
-    """Where a finding changed can be seen to the look."""
-    points = [(n, n >= 700) for n in range(1000)]
-    kept = [n for n, _ in thin(points, kind=lambda p: p[1], most=30)]
-    assert {0, 699, 700, 999} <= set(kept)
+    """Where a finding changed can be seen to the look, and so can the one look that stood out."""
+    points = [(n, n >= 700, 9.0 if n == 437 else 1.0) for n in range(1000)]
+    thinned = thin(points, kind=lambda p: p[1], sizes=[lambda p: p[2]], most=30)
+    assert {0, 437, 699, 700, 999} <= {n for n, _, _ in thinned}
 
 
 @pytest.mark.parametrize("hours", [0, 1, 20, 200, 2000, 90_000])
