@@ -77,3 +77,13 @@ def test_mirrored_traffic_reaches_nobody(entries: list[Entry]) -> None:
     )
     found = timeline([*entries[:1], shadow, *entries[2:]])
     assert found.began == entries[2].at
+
+
+def test_a_page_that_could_not_be_written_is_no_alarm(entries: list[Entry]) -> None:
+    """A full disk says nothing about the candidate; it stands in the timeline all the same."""
+    why = {"about": "documents", "why": "The page could not be written."}
+    early = {"kind": "alert", "move": False, "payload": why, "at": entries[0].at}
+    alert = entries[2].model_copy(update=early)
+    found = timeline([*entries[:3], alert, *entries[3:]])
+    assert found.detected == timeline(entries).detected
+    assert "Alert: The page could not be written." in [row.what for row in found.rows]

@@ -45,6 +45,11 @@ VOTE = {
 
 TABLE: list[tuple[str, dict[str, Any], str]] = [
     (
+        "alert",
+        {"about": "documents", "why": "The page is not written.", "advice": "Make room."},
+        "raised an alert: The page is not written. – Make room.",
+    ),
+    (
         "opened",
         {"model": "m", "version": "2", "requester": "Ada", "policy": "high", "champion": None},
         "opened the release of m v2 against the baseline rule – Ada asked for it under policy high",
