@@ -37,6 +37,22 @@ def in_canary() -> list[Entry]:
     return _until(released(), "canary 5 %", 4)
 
 
+def by_group() -> list[Entry]:
+    """The same release, had the three airports been looked at each by itself."""
+    entries = []
+    for entry in released():
+        payload = entry.payload
+        if entry.kind == "looked" and payload["stage"] != "staging":
+            whole = payload["evidence"][0]
+            groups = [
+                whole | {"name": f"quality · origin {each}", "margin": 0.08, "weight": 0.1}
+                for each in ("EWR", "JFK", "LGA")
+            ]
+            payload = payload | {"evidence": [*payload["evidence"], *groups]}
+        entries.append(entry.model_copy(update={"payload": payload}))
+    return entries
+
+
 def asking() -> list[Entry]:
     """The same release while one of two people has signed."""
     entries = released()

@@ -24,6 +24,7 @@ RELEASES: dict[str, Callable[[], list[Entry]]] = {
     "in-canary": recorded.in_canary,
     "asking": recorded.asking,
     "rolled-back": recorded.rolled_back,
+    "by-group": recorded.by_group,
 }
 
 

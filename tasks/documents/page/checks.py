@@ -9,8 +9,8 @@ from policies.vocabulary import Evidence, Finding, Judged, Value
 from tasks.documents.page import words
 from tasks.documents.page.readings import Glance
 
-SLICE = re.compile(r"(?:^|, )(.+?) ([+-]\d+(?:\.\d+)?) \(n (\d+)\)")
-WORST = "Worst first: "  # how a check by slice begins its detail
+SLICE = re.compile(r"(?:^|, )(.+?) ([+-]\d+(?:\.\d+)?)(?: ± (\d+(?:\.\d+)?))? \(n (\d+)\)")
+WORST = "Worst first: "  # what a check by slice lists its slices after
 
 
 class Check(Value):
@@ -27,6 +27,7 @@ class Slice(Value):
     check: str
     name: str
     effect: float
+    error: float | None  # standard error, where days were enough to know it
     rows: int
 
 
@@ -64,8 +65,14 @@ def slices(look: Glance | None) -> tuple[Slice, ...]:
     if look is None:
         return ()
     return tuple(
-        Slice(check=item.name, name=name, effect=float(effect), rows=int(rows))
+        Slice(
+            check=item.name,
+            name=name,
+            effect=float(effect),
+            error=float(error) if error else None,
+            rows=int(rows),
+        )
         for item in look.evidence
-        if item.detail.startswith(WORST)
-        for name, effect, rows in SLICE.findall(item.detail.removeprefix(WORST))
+        if WORST in item.detail
+        for name, effect, error, rows in SLICE.findall(item.detail.split(WORST, 1)[1])
     )

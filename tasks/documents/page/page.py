@@ -67,6 +67,8 @@ class Times(Value):
     real_seconds: float | None
     seconds_to_zero_traffic: float | None
     was_stopped: bool
+    first_answer: datetime | None  # to a user; known once the release is closed
+    first_fault: datetime | None
     is_replayed: bool  # the world's time did not pass as the wall clock's
 
 
@@ -173,6 +175,8 @@ def _times(state: Release, entries: Sequence[Entry]) -> Times:
         real_seconds=real,
         seconds_to_zero_traffic=state.seconds_to_zero_traffic,
         was_stopped=state.containment is not None,
+        first_answer=state.closing.first_answer_at if state.closing else None,
+        first_fault=state.closing.first_fault_at if state.closing else None,
         is_replayed=real is not None and abs(world - real) > 0.1 * max(world, real, 60.0),
     )
 

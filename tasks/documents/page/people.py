@@ -116,6 +116,12 @@ _TELLERS: Mapping[str, Callable[[Entry, Asking], Act]] = MappingProxyType(
         "rollback_asked": _stopped("asked for a rollback"),
         "abort_asked": _stopped("asked for the release to be aborted"),
         "restore": _plain("let the model serve again"),
+        "tampered": lambda entry, _: _act(
+            entry,
+            "found the candidate's registered files changed since they were evaluated",
+            note=str(entry.payload.get("found", "")),
+            weight="stop",
+        ),
         "quarantined": _plain("quarantined the candidate's files"),
         "quarantine_lifted": _plain("lifted the quarantine"),
         "containing": _plain("began to take the candidate out of traffic"),

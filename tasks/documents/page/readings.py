@@ -1,7 +1,7 @@
 """What each guardrail showed at each look, as a series that can be drawn.
 
 Evidence is taken as it comes: whatever was weighed has a series under its own name. One that is
-named after another (``quality at LGA`` after ``quality``) is a part of it.
+named after another (``quality · origin LGA`` after ``quality``) is a part of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from policies.schema import ReleasePolicy
 from policies.vocabulary import Entry, Evidence, Finding, Judged, Stage, Value, Verdict
 from tasks.documents.page.thinning import thin
 
-OF = " at "  # between a guardrail's name and the part of the traffic that is looked at
+OF = " · "  # between a guardrail's name and the group of rows that is looked at
 
 
 class Glance(Value):

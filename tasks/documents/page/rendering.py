@@ -25,8 +25,9 @@ class Figure(Value):
 
     series: Series
     effect: str  # SVG
-    strength: str
+    strength: str  # empty for a part: the smaller picture tells enough
     rows: tuple[tuple[str, ...], ...]
+    parts: tuple[Figure, ...] = ()
 
 
 def render_page(page: ReleasePage) -> str:
@@ -55,15 +56,25 @@ def _template() -> Any:
 
 
 def _figures(page: ReleasePage) -> list[Figure]:
+    """Each guardrail with its parts; a part is drawn smaller."""
+    drawn = [_figure(series, page, n) for n, series in enumerate(page.series)]
     return [
-        Figure(
-            series=series,
-            effect=effect_chart(series, page.stretches, f"effect-{n}"),
-            strength=strength_chart(series, page.stretches, f"strength-{n}"),
-            rows=tuple(_row(reading) for reading in series.readings),
+        figure.model_copy(
+            update={"parts": tuple(f for f in drawn if f.series.part_of == figure.series.name)}
         )
-        for n, series in enumerate(page.series)
+        for figure in drawn
+        if figure.series.part_of is None
     ]
+
+
+def _figure(series: Series, page: ReleasePage, number: int) -> Figure:
+    strength = strength_chart(series, page.stretches, f"strength-{number}")
+    return Figure(
+        series=series,
+        effect=effect_chart(series, page.stretches, f"effect-{number}"),
+        strength="" if series.part_of else strength,
+        rows=tuple(_row(reading) for reading in series.readings),
+    )
 
 
 def _row(reading: Reading) -> tuple[str, ...]:

@@ -124,14 +124,14 @@ def test_evidence_of_a_part_stands_with_its_whole(entries: list[Entry]) -> None:
         payload = entry.payload
         if entry.kind == "looked" and payload["stage"] != "staging":
             (quality,) = payload["evidence"]
-            others = [quality | {"name": name} for name in ("errors", "quality at LGA")]
+            others = [quality | {"name": name} for name in ("errors", "quality · origin LGA")]
             payload = payload | {"evidence": [quality, *others]}
         changed.append(entry.model_copy(update={"payload": payload}))
     page = release_page(changed)
     assert [(one.name, one.part_of) for one in page.series] == [
-        ("quality", None), ("quality at LGA", "quality"), ("errors", None),
+        ("quality", None), ("quality · origin LGA", "quality"), ("errors", None),
     ]  # fmt: skip
-    assert render_page(page).count("<h3>quality at LGA</h3>") == 1
+    assert render_page(page).count("<h4>quality · origin LGA</h4>") == 1
 
 
 def test_requests_answered_are_counted_from_what_looks_recorded(entries: list[Entry]) -> None:
@@ -150,6 +150,30 @@ def test_what_could_not_be_done_is_told_with_advice(entries: list[Entry]) -> Non
     """An alert on the ledger is on the page."""
     told = fact(entries, "alert", "system:release", why="The disk is full.", advice="Make room.")
     assert "The disk is full. Make room." in words_of(html(told))
+
+
+DETAILS = [
+    ("Worst first: LGA +0.0100 (n 900).", [("LGA", 0.01, None, 900)]),
+    (
+        "Beyond the margin, but not shown to be: a, b. Worst first: a, b +0.2 ± 0.15 (n 3), "
+        "c (x) -0.1000 (n 12). Not judged, fewer than 3 rows: d.",
+        [("a, b", 0.2, 0.15, 3), ("c (x)", -0.1, None, 12)],
+    ),
+    ("80 labelled rows of 100 needed.", []),
+    ("LGA +0.0100 (n 900)", []),
+]
+
+
+@pytest.mark.parametrize(("detail", "expected"), DETAILS)
+def test_slices_are_read_as_they_are_told(
+    entries: list[Entry], detail: str, expected: list[tuple[object, ...]]
+) -> None:
+    """Names with commas and brackets too; what is told otherwise stays in the sentence."""
+    looked = until(entries, "looked")
+    items = [item | {"detail": detail} for item in looked[-1].payload["evidence"][:1]]
+    last = looked[-1].model_copy(update={"payload": looked[-1].payload | {"evidence": items}})
+    found = release_page([*looked[:-1], last]).slices
+    assert [(one.name, one.effect, one.error, one.rows) for one in found] == expected
 
 
 # ── What holds for every page ───────────────────────────────────────────────────────────────
