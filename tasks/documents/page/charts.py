@@ -25,11 +25,16 @@ SHAPES: Mapping[Finding | None, str] = {
 FAINTEST, STRONGEST = -2.0, 4.0  # powers of ten between which strength is drawn
 
 
-def effect_chart(series: Series, bands: Sequence[Stretch], key: str) -> str:
-    """Candidate minus champion at every look, with margin and rollback line of each step."""
+def effect_chart(
+    series: Series, bands: Sequence[Stretch], key: str, beside: Sequence[Series] = ()
+) -> str:
+    """Candidate minus champion at every look, with margin and rollback line of each step.
+
+    ``beside``: what is drawn next to it, on the same scale.
+    """
     height = PART_HEIGHT if series.part_of else EFFECT_HEIGHT
     readings = series.readings
-    span, scale = _span(bands, readings), _effect_scale(readings, height)
+    span, scale = _span(bands, readings), _effect_scale([series, *beside], height)
     shapes = [
         *ground(bands, span, height),
         *levels(scale, words.figure),
@@ -92,11 +97,12 @@ def _span(bands: Sequence[Stretch], readings: Sequence[Reading]) -> Span:
     return Span(min(begins, first.at), max(bands[-1].end if bands else first.at, readings[-1].at))
 
 
-def _effect_scale(readings: Sequence[Reading], height: float) -> Scale:
-    items = [each.evidence for each in readings]
-    last = items[-1]
+def _effect_scale(drawn: Sequence[Series], height: float) -> Scale:
+    """Every effect, margin and rollback line, and every last interval; of the rest what fits."""
+    items = [each.evidence for series in drawn for each in series.readings]
+    ends = [series.last.evidence for series in drawn]
     core = [0.0, *(v for item in items for v in (item.effect, item.margin, item.rollback_at) if v)]
-    core += [v for v in (last.lower, last.upper) if v is not None]
+    core += [v for item in ends for v in (item.lower, item.upper) if v is not None]
     wide = [v for item in items for v in (item.lower, item.upper) if v is not None]
     return fitting(core, wide, TOP + 6, height - BOTTOM)
 

@@ -69,9 +69,10 @@ def _figures(page: ReleasePage) -> list[Figure]:
 
 def _figure(series: Series, page: ReleasePage, number: int) -> Figure:
     strength = strength_chart(series, page.stretches, f"strength-{number}")
+    beside = [one for one in page.series if series.part_of and one.part_of == series.part_of]
     return Figure(
         series=series,
-        effect=effect_chart(series, page.stretches, f"effect-{number}"),
+        effect=effect_chart(series, page.stretches, f"effect-{number}", beside),
         strength="" if series.part_of else strength,
         rows=tuple(_row(reading) for reading in series.readings),
     )
