@@ -58,9 +58,11 @@ def draw_drift(
     return None
 
 
-@node("write page", "write the release page")
 def write_page(release_id: str) -> SeatrialError | None:
-    """The release as it stands now. What keeps it from being written stops nothing: it is told."""
+    """The release as it stands now. What keeps it from being written stops nothing: it is told.
+
+    No node: it decides and moves nothing, and a look's graph is long enough.
+    """
     entries = current().ledger.entries(release_id=release_id)
     folder = folder_of(release_id)
     is_new = not os.path.exists(folder / PAGE)
