@@ -86,12 +86,16 @@ def _row(reading: Reading) -> tuple[str, ...]:
         words.interval(item.lower, item.upper),
         words.figure(item.margin),
         words.figure(item.rollback_at),
-        reading.finding.value if reading.finding else item.status,
+        "; ".join(filter(None, (_found(reading), item.onset))),
         words.power(item.log_e_safe),
         words.power(item.log_e_harm),
         words.count(item.n),
         f"{words.count(item.clusters)} {item.unit}".strip(),
     )
+
+
+def _found(reading: Reading) -> str:
+    return reading.finding.value if reading.finding else reading.evidence.status
 
 
 def _exposure(page: ReleasePage) -> dict[str, Any]:

@@ -134,6 +134,15 @@ def test_evidence_of_a_part_stands_with_its_whole(entries: list[Entry]) -> None:
     assert render_page(page).count("<h4>quality · origin LGA</h4>") == 1
 
 
+def test_harm_since_a_later_step_says_since_when(entries: list[Entry]) -> None:
+    """The bar is of all days; where harm shows only from a step on, the look's row tells."""
+    looked = until(entries, "looked", "canary 5 %")
+    (item,) = looked[-1].payload["evidence"]
+    payload = looked[-1].payload | {"evidence": [item | {"onset": "since canary 5 % began +0.4"}]}
+    text = html([*looked[:-1], looked[-1].model_copy(update={"payload": payload})])
+    assert "harmful; since canary 5 % began +0.4" in words_of(text)
+
+
 def test_requests_answered_are_counted_from_what_looks_recorded(entries: list[Entry]) -> None:
     """The chart of exposure needs no telemetry: the windows of a look say who answered."""
     day = {"start": "2026-03-09T00:00:00Z", "step": "canary 5 %", "paired": None}
