@@ -7,6 +7,7 @@ run the same code.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,6 +137,9 @@ def load(store: Path, digest: str) -> Model:
         )
     import mlflow.pyfunc
 
+    # A model may bring code of its own: compiled beside it, its files would no longer be the
+    # ones that were digested. For the whole process: it may import more when it first answers.
+    sys.dont_write_bytecode = True
     try:
         pyfunc = mlflow.pyfunc.load_model(str(folder))
     except Exception as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ import pytest
 
 from policies.errors import RefusedError
 from policies.vocabulary import TrafficPlan
-from tasks.registry.digest import hex_of
+from tasks.registry.digest import hex_of, tree_digest
 from tasks.traffic.split import goes_to_candidate
 from tests.faults.stack_gateway import MODEL, Stack, gateway, make_model, version
 
@@ -193,6 +196,18 @@ def test_an_altered_file_is_refused(
     assert "candidate" not in report.serving
     assert "altered" in report.refused[digest]
     assert {answer["variant"] for answer in running.predict(UNITS[:20])} == {"champion"}
+
+
+def test_a_model_with_code_leaves_nothing_beside_its_files(tmp_path: Path) -> None:
+    """Python compiles what it imports; in the store that would change what was digested."""
+    digest = make_model(tmp_path, 0.4, sensitive=False)
+    twice = (
+        "import sys; from pathlib import Path; from deployments.gateway.model import load\n"
+        "for _ in range(2): load(Path(sys.argv[1]), sys.argv[2])"
+    )
+    plain = {name: value for name, value in os.environ.items() if "BYTECODE" not in name}
+    subprocess.run([sys.executable, "-c", twice, str(tmp_path), digest], env=plain, check=True)
+    assert tree_digest(tmp_path / hex_of(digest)) == digest
 
 
 def test_wrong_requests_name_the_column(running: Stack, trial: TrafficPlan) -> None:
