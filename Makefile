@@ -18,7 +18,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	"$$each" -c '$(FITS)' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help demo power test test-unit test-slow lint format types imports policies check lock clean
+.PHONY: help demo power test test-unit test-browser test-slow lint format types imports policies check lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -45,6 +45,9 @@ test: test-unit ## every test that needs no browser, the fast ones first
 test-unit: $(INSTALLED) ## the pure tests: seconds
 	$(BIN)/python -m pytest tests/unit -m "not slow"
 
+test-browser: $(INSTALLED) ## the pages people use, in Chromium (with its chromedriver on PATH)
+	$(BIN)/python -m pytest tests/browser --durations=10
+
 test-slow: $(INSTALLED) ## simulations of the error rates, laws on many examples: minutes
 	$(BIN)/python -m pytest tests --ignore=tests/browser -m slow
 	$(BIN)/python -m pytest tests/unit --hypothesis-profile=thorough
@@ -66,7 +69,7 @@ imports: $(INSTALLED) ## who may import whom
 policies: $(INSTALLED) ## every policy of the catalogue
 	$(BIN)/seatrial policy check
 
-check: lint types imports policies test ## everything a build server runs
+check: lint types imports policies test test-browser ## everything a build server runs
 
 lock: $(INSTALLED) ## compile requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \

@@ -53,4 +53,5 @@ def test_the_build_server_runs_what_people_run() -> None:
     assert script.rstrip().endswith("make check")
     assert "set -euo pipefail" in script
     (needs,) = re.findall(r"^check: ([^#]*)", TEXT, re.MULTILINE)
-    assert set(needs.split()) == {"lint", "types", "imports", "policies", "test"}
+    every = {"lint", "types", "imports", "policies", "test", "test-browser"}
+    assert set(needs.split()) == every
