@@ -6,19 +6,17 @@ import secrets
 from datetime import timedelta
 from typing import Literal
 
-from prefect import suspend_flow_run
-
 from flows.forms import SignedDecision
 from flows.messages import tell
 from flows.pages import show_page
 from policies.approvals import Standing
 from policies.lifecycle import Move, Release
 from policies.vocabulary import ApprovalRequest
-from tasks.approval.task import count_votes, read_mail
+from tasks.approval.task import count_votes, read_mail, why_not_counted
 from tasks.documents.packet import approval_packet
 from tasks.ledger.task import Log
 from tasks.notify import message
-from tasks.orchestrator.task import answer_of
+from tasks.orchestrator.task import answer_of, suspend
 
 
 def standing_now(
@@ -85,10 +83,21 @@ def await_people(log: Log, state: Release, move: Move) -> None:
     if request is None:
         return
     tell(log, message.approval_wanted(state, request))  # again only if a crash swallowed it
-    key = f"{request.nonce[:12]}-{len(sent_keys(log, request)) + 1}"
+    sent = sent_keys(log, request)
+    last = answer_of(sent[-1]) if sent else None
+    notice = "" if last is None else why_not_counted(request, last, state.votes, log.now())
+    key = f"{request.nonce[:12]}-{len(sent) + 1}"
     log.fact("suspended", {"request_id": request.request_id, "key": key})
-    packet = approval_packet(request, log.entries())
-    suspend_flow_run(wait_for_input=SignedDecision.with_initial_data(description=packet), key=key)
+    form = SignedDecision.with_initial_data(
+        description=approval_packet(request, log.entries(), notice)
+    )
+    suspend(form, key, "Sign-off wanted", f"{missing(request)} to open {request.gate}.")
+
+
+def missing(request: ApprovalRequest) -> str:
+    """What the run's page says while it waits."""
+    roles = ", ".join(f"{count} × {role}" for role, count in sorted(request.roles.items()))
+    return f"Asked on {request.request_id}: {roles}, by {request.expires_at:%Y-%m-%d %H:%M} UTC,"
 
 
 def sent_keys(log: Log, request: ApprovalRequest) -> list[str]:

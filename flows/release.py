@@ -29,7 +29,7 @@ from flows.steps import (
     wait_out,
 )
 from policies.errors import RefusedError, SeatrialError, StaleMoveError, UnavailableError
-from policies.lifecycle import Move, Release, next_move
+from policies.lifecycle import Move, Phase, Release, next_move
 from tasks.ledger.task import Log
 
 CARRY_OUT: Mapping[str, Callable[[Log, Release, Move], None]] = MappingProxyType(
@@ -46,6 +46,9 @@ CARRY_OUT: Mapping[str, Callable[[Log, Release, Move], None]] = MappingProxyType
 )
 
 
+CLOSED_BEFORE = "Closed before this attempt, which moved nothing. "
+
+
 @flow(
     name="release",
     flow_run_name="{model} v{version}",
@@ -57,21 +60,24 @@ def release(
     model: ModelName,
     version: Version,
     requester: Requester,
-    policy: PolicyName = None,
-    release_id: ReleaseId = None,
+    policy: PolicyName = "",
+    release_id: ReleaseId = "",
 ) -> State[Any]:
     """Take one registered version from the registry to full service, as far as it earns it.
 
     Args:
-        model: Name of the registered model in MLflow. Something must already serve it:
-            `seatrial adopt` puts the first champion in place.
-        version: The registered version on trial, a number such as 2.
+        model: Name of the registered model in MLflow. Something must already serve it: the
+            command seatrial adopt puts the first champion in place.
+        version: The registered version on trial: a whole number such as 2.
         requester: Your name as your team's directory knows it. Who asks for a release cannot
             approve it.
-        policy: Leave empty: the policy that names the model in `applies_to` rules.
-        release_id: Leave empty. Only for taking over a release whose run was lost.
+        policy: Leave empty where a policy names the model: that policy rules it. Else the name
+            of one, such as medium.
+        release_id: Leave empty. Only for taking over a release whose run was lost: rel- and
+            the digits that seatrial status shows.
     """
     log = begin(model, version, requester, policy, release_id)
+    preface = CLOSED_BEFORE if log.state().phase is Phase.CLOSED else ""
     while True:
         try:
             log = turn(log)
@@ -80,7 +86,7 @@ def release(
             move = next_move(state, state.policy, log.now(), standing)
             if move.kind == "done":
                 finish(log, state)
-                return told(state)
+                return told(state, preface)
             get_run_logger().info("%s: %s", move.kind.replace("_", " "), move.because)
             carry_out(log, state, move)
         except StaleMoveError as error:
@@ -102,9 +108,10 @@ def carry_out(log: Log, state: Release, move: Move) -> None:
             raise
 
 
-def told(state: Release) -> State[Any]:
+def told(state: Release, preface: str = "") -> State[Any]:
     """The final state that people see on the run: the outcome, and why."""
     ended = state.closing
     if ended is None:
         return Completed(name="CLOSED")
-    return Completed(name=ended.outcome.value.upper().replace("_", " "), message=ended.reason)
+    name = ended.outcome.value.upper().replace("_", " ")
+    return Completed(name=name, message=f"{preface}{ended.reason}")

@@ -13,9 +13,9 @@ from flows.pages import show_page
 from flows.staging import trial
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import LIFECYCLE_VERSION, Move, Phase, Release, next_look_after
-from policies.vocabulary import Evidence, Finding, Stage, Step, Verdict
+from policies.vocabulary import Decision, Evidence, Finding, Stage, Step, Verdict
 from tasks.approval.task import check_people
-from tasks.documents.task import show_evidence
+from tasks.documents.task import show_evidence, show_release
 from tasks.evidence.digest import digest_of
 from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.gate.task import choose_policy, judge
@@ -33,19 +33,18 @@ RENEW_SECONDS = 60.0
 BLIND = (Finding.SOURCE_DOWN, Finding.INVALID)  # a person has to mend something
 
 
-def begin(
-    model: str, version: str, requester: str, policy: str | None, release_id: str | None
-) -> Log:
+def begin(model: str, version: str, requester: str, policy: str = "", release_id: str = "") -> Log:
     """Open the release, or find where it stands; either way this run now holds its lease."""
-    if release_id is not None:
+    if release_id:
         refuse_another(release_of(release_id), release_id, model, version)
     log = take(release_id or f"rel-{run_id()[:8]}", model, holder=run_id())
     state = log.state()
     if state.phase is Phase.UNOPENED:
-        ruling = choose_policy(model, policy)
+        ruling = choose_policy(model, policy or None)
         artefact = fetch(model, version)
         check_people(ruling.policy, requester, artefact.trainer)
         open_release(log, artefact, requester, ruling, run_id(), VERSIONS)
+        show_release(log.release_id)
     elif state.run_id != run_id():
         log.fact("attached", {"run_id": run_id()})
     return log
@@ -137,13 +136,20 @@ def looked(
 def wait(log: Log, state: Release, move: Move) -> None:
     """A long wait ends this process; a short one stays in it, and wakes for any news."""
     until = move.until or log.now()
-    park_if_long(log.model, until, move.because)
+    due = f"{move.because.rstrip('.')}. Next look {until:%Y-%m-%d %H:%M} UTC."
+    told = f"{due} More: seatrial why {log.release_id}"
+    park_if_long(log.model, until, "On hold" if is_held(state) else "Baking", told)
     renewed = time.monotonic()
     while log.now() < until and not log.has_news(state):
         nap(log.model, until)
         if time.monotonic() - renewed > RENEW_SECONDS:  # a replayed day may take long
             log.renewed()
             renewed = time.monotonic()
+
+
+def is_held(state: Release) -> bool:
+    """Waiting for better evidence, and not only for time to pass."""
+    return state.verdict is not None and state.verdict.decision is Decision.HOLD
 
 
 def wait_out(log: Log, error: UnavailableError) -> None:

@@ -66,7 +66,7 @@ def write_settings(home: Path, ports: Mapping[str, int], park: float | None) -> 
     settings = Settings.model_validate(
         {
             "prefect_api": f"{base['prefect']}/api",
-            "prefect_ui": base["prefect"],
+            "prefect_ui": f"{base['prefect']}/v2",  # else a link leads to the old pages
             "mlflow_uri": base["mlflow"],
             "control_url": base["control"],
             "gateway_urls": (base["gateway"],),

@@ -18,6 +18,12 @@ from tasks.approval.sign_off import check
 from tasks.connections import current
 from tasks.node import node
 
+_EMPTY = "Nothing was pasted, so the votes were counted again: it is still waiting."
+_UNREAD = (
+    "What was pasted is no signed decision: it did not count. Paste the whole line that "
+    "seatrial approve prints with --print."
+)
+
 
 def read_mail(
     request: ApprovalRequest, answers: Sequence[str], counted: Sequence[SignOff], now: datetime
@@ -38,12 +44,35 @@ def read_mail(
     return found
 
 
+def why_not_counted(
+    request: ApprovalRequest, answer: str, counted: Sequence[SignOff], now: datetime
+) -> str:
+    """What a form's answer lacked, for whoever sent it; empty when it counted."""
+    vote = _read(answer)
+    if vote is None:
+        return _UNREAD if _written(answer) else _EMPTY
+    if any(vote.signature == other.signature for other in counted):
+        return ""
+    try:
+        check(vote, request, current().directory, now)
+    except ApprovalError as error:
+        return f"What was pasted did not count. {error}"
+    return ""
+
+
 def _read(answer: str) -> SignOff | None:
     try:
-        written = json.loads(answer).get("signed_decision") or ""
-        return SignOff.model_validate_json(written) if written.strip() else None
-    except (ValueError, AttributeError, ValidationError):
+        written = _written(answer)
+        return SignOff.model_validate_json(written) if written else None
+    except (ValueError, ValidationError):
         return None
+
+
+def _written(answer: str) -> str:
+    try:
+        return str(json.loads(answer).get("signed_decision") or "").strip()
+    except (ValueError, AttributeError):
+        return ""
 
 
 @node("check people", "does the directory know who asks and who trained?")

@@ -11,11 +11,15 @@ from tasks.documents.looks import Look, last_look_by_step, look_of, release_of, 
 from tasks.documents.tables import cell, check_rows, effect, markdown_table, number
 
 
-def approval_packet(request: ApprovalRequest, entries: Sequence[Entry]) -> str:
-    """Markdown from one release's entries: what is asked, on what it stands, how to sign."""
+def approval_packet(request: ApprovalRequest, entries: Sequence[Entry], notice: str = "") -> str:
+    """Markdown from one release's entries: what is asked, on what it stands, how to sign.
+
+    ``notice``: what came of the form that was sent before this one.
+    """
     state, _ = release_of(entries)
     parts = [
         f"# {cell(request.model)} v{cell(request.version)}: open {cell(request.gate)}?",
+        f"> **{cell(notice)}**" if notice else "",
         _evidence(request, entries),
         _opens(state.policy, request.gate),
         _staging(entries),

@@ -14,6 +14,7 @@ from policies.errors import EvidenceError, RefusedError, SeatrialError
 from tasks.connections import current
 from tasks.documents.page.next_steps import Addresses
 from tasks.documents.pages import evidence_table
+from tasks.documents.release_note import release_note
 from tasks.documents.writing import PAGE, write_records
 from tasks.documents.writing import write_page as to_page
 from tasks.node import node
@@ -33,12 +34,25 @@ def addresses() -> Addresses:
     return Addresses(prefect_ui=settings.prefect_ui, mlflow=settings.mlflow_uri)
 
 
+@node("show release", "what is on trial, and where to look")
+def show_release(release_id: str) -> None:
+    """The first page of a release, with its links; the commands that stop it are on it."""
+    world = current()
+    ledger, settings = world.ledger, world.settings
+    page = release_note(
+        ledger.entries(release_id=release_id),
+        mlflow=settings.mlflow_uri,
+        gateways=settings.gateway_urls,
+        folder=folder_of(release_id),
+    )
+    create_markdown_artifact(page, key=release_id, description="What is on trial")
+
+
 @node("show evidence", "evidence of {step}, look {look}")
 def show_evidence(release_id: str, step: str, look: int, found: Mapping[str, Any]) -> None:
     """One page a look, kept as versions of one artifact a release."""
-    create_markdown_artifact(
-        evidence_table(found), key=f"evidence-{release_id}", description=f"{step}, look {look}"
-    )
+    about = f"{step}, look {look}: {found['verdict']['decision']}"
+    create_markdown_artifact(evidence_table(found), key=f"evidence-{release_id}", description=about)
 
 
 @node("draw drift", "draw the drift page")
@@ -52,8 +66,12 @@ def draw_drift(
         page = current().drift_page.draw(reference, rows, folder_of(release_id) / "drift.html")
     except (EvidenceError, RefusedError) as error:
         return error
+    # A browser follows no link from this page to a file: the text names the file as well.
     create_link_artifact(
-        page.resolve().as_uri(), link_text="Drift of recent traffic", key=f"drift-{release_id}"
+        page.resolve().as_uri(),
+        link_text=f"Drift of recent traffic: {page.resolve()}",
+        key=f"drift-{release_id}",
+        description="How recent traffic differs from the reference sample. It decides nothing.",
     )
     return None
 
@@ -72,7 +90,12 @@ def write_page(release_id: str) -> SeatrialError | None:
         return error
     if is_new:
         address = page.resolve().as_uri()
-        create_link_artifact(address, link_text="The release page", key=f"page-{release_id}")
+        create_link_artifact(
+            address,
+            link_text=f"The release page: {page.resolve()}",
+            key=f"page-{release_id}",
+            description="Story, evidence, people and times of the release, kept up to date",
+        )
     return None
 
 

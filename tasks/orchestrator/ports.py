@@ -20,7 +20,8 @@ class Run(Value):
 
 
 class Orchestrator(Protocol):
-    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run: ...
+    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run:
+        """A new run. A parameter that is ``None`` has the default of its flow."""
 
     def wake(self, run_id: str) -> Run:
         """Have a parked, suspended or crashed run start again now."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.exceptions import Abort, Pause, PrefectHTTPStatusError
-from prefect.states import Scheduled
+from prefect.input import RunInput
+from prefect.input.run_input import keyset_from_base_key
+from prefect.states import Paused, Scheduled
 from prefect.utilities.engine import propose_state_sync
 
 from policies.errors import RefusedError, UnavailableError
@@ -20,6 +23,7 @@ from tasks.connections import current
 from tasks.node import node
 
 RELEASE_DEPLOYMENT = "release/release"
+FORM = "suspended-{key}"  # under what Prefect keeps a form and its answer
 _COMING = ("SCHEDULED", "PENDING")
 LONGEST_NAP_SECONDS = 0.5
 SHORTEST_NAP_SECONDS = 0.05
@@ -33,12 +37,12 @@ def run_id() -> str:
     return str(context.flow_run.id)
 
 
-def park_if_long(model: str, until: datetime, because: str) -> None:
+def park_if_long(model: str, until: datetime, name: str, because: str) -> None:
     """Park when the wait is longer, in real seconds, than a wake is worth."""
     world = current()
     seconds = world.clock.real_seconds_until(model, until)
     if seconds > world.settings.park_after_seconds:
-        park(datetime.now(UTC) + timedelta(seconds=seconds), because)
+        park(datetime.now(UTC) + timedelta(seconds=seconds), name, because)
 
 
 def nap(model: str, until: datetime) -> None:
@@ -47,30 +51,54 @@ def nap(model: str, until: datetime) -> None:
     time.sleep(min(LONGEST_NAP_SECONDS, max(SHORTEST_NAP_SECONDS, left)))
 
 
-def park(due: datetime, because: str) -> NoReturn:
+def park(due: datetime, name: str, because: str) -> NoReturn:
     """End this run's process now; a worker starts the run again at ``due`` (wall clock).
 
     Tasks of the release flow are called, not submitted, so none is under way here.
     """
+    raise Pause(state=_proposed(Scheduled(name=name, message=because, scheduled_time=due)))
+
+
+def suspend(form: type[RunInput], key: str, name: str, because: str) -> None:
+    """Put a form before people and end this process; whoever answers it starts the run again.
+
+    What ``prefect.suspend_flow_run`` does, with words for why the run waits. Returns only when
+    a form was shown under this key before.
+    """
+    asked: State[Any] = Paused(name=name, message=because, reschedule=True, pause_key=key)
+    keyset = keyset_from_base_key(FORM.format(key=key))
+    asked.state_details.run_input_keyset = {str(part): name for part, name in keyset.items()}
+    state = _proposed(asked)
+    if state.is_running():
+        return
+    if not state.is_paused():
+        raise RefusedError(
+            f"Prefect did not suspend the run: it is {state.name}.",
+            advice="Look at the run's states.",
+        )
+    form.save(keyset)
+    raise Pause(state=state)
+
+
+def _proposed(state: State[Any]) -> State[Any]:
+    """The state Prefect has put this run into."""
     with get_client(sync_client=True) as client:
         try:
-            state = propose_state_sync(
-                client,
-                Scheduled(name="Baking", message=because, scheduled_time=due),
-                flow_run_id=UUID(run_id()),
-            )
+            return propose_state_sync(client, state, flow_run_id=UUID(run_id()))
         except Abort as error:
             raise RefusedError(
-                f"Prefect refused to park the run: {error}", advice="Look at the run's states."
+                f"Prefect refused to let the run wait: {error}",
+                advice="Look at the run's states.",
             ) from error
-    raise Pause(state=state)
 
 
 def answer_of(key: str) -> str | None:
     """What was written into the form that suspended under ``key``; ``None`` while unanswered."""
     with get_client(sync_client=True) as client:
         try:
-            return client.read_flow_run_input(UUID(run_id()), key=f"suspended-{key}-response")
+            return client.read_flow_run_input(
+                UUID(run_id()), key=f"{FORM.format(key=key)}-response"
+            )
         except PrefectHTTPStatusError as error:
             if error.response.status_code == 404:
                 return None

@@ -47,9 +47,9 @@ def orchestrated(request: pytest.FixtureRequest, prefect_server: None) -> tuple[
 
 
 def test_what_was_launched_is_found_again(orchestrated: tuple[Orchestrator, str, End]) -> None:
-    """With its parameters and its name; it waits for a worker."""
+    """With its parameters and its name; it waits for a worker. What is None has its default."""
     orchestrator, deployment, _ = orchestrated
-    launched = orchestrator.launch(deployment, ASKED, name="score v2")
+    launched = orchestrator.launch(deployment, ASKED | {"policy": None}, name="score v2")
     found = orchestrator.run(launched.run_id)
     assert found is not None
     assert (found.name, found.state) == ("score v2", "SCHEDULED")

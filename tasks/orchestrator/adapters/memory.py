@@ -29,7 +29,7 @@ class MemoryOrchestrator:
             state="SCHEDULED",
             state_name="Scheduled",
             due=None,
-            parameters=dict(parameters),
+            parameters={key: value for key, value in parameters.items() if value is not None},
         )
         self.put(deployment, run)
         return run

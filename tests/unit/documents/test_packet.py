@@ -78,3 +78,10 @@ def test_an_unknown_gate_opens_nothing(entries: list[Entry]) -> None:
     assert opened_by(find("medium").policy, "moon") == ()
     page = approval_packet(asked(entries).model_copy(update={"gate": "moon"}), entries)
     assert "Do not sign" in page
+
+
+def test_what_came_of_the_last_form_is_told_first(entries: list[Entry]) -> None:
+    """A decision that did not count must not look as if it had; nothing in it breaks the page."""
+    page = approval_packet(asked(entries), entries, "ann's <b>key</b> is unknown.")
+    assert page.splitlines()[2] == "> **ann's &lt;b&gt;key&lt;/b&gt; is unknown.**"
+    assert "> **" not in approval_packet(asked(entries), entries)
