@@ -18,7 +18,7 @@ from tasks.approval.task import count_votes, read_mail
 from tasks.documents.packet import approval_packet
 from tasks.ledger.task import Log
 from tasks.notify import message
-from tasks.orchestrator.task import answer_of
+from tasks.orchestrator.task import answer_of, run_page
 
 
 def standing_now(
@@ -75,7 +75,7 @@ def ask_people(log: Log, state: Release, move: Move) -> None:
         }
     )
     state = log.move(state, "asked", {"request": request.plain()})
-    tell(log, message.approval_wanted(state, request))
+    tell(log, message.approval_wanted(state, request, run_page(state.run_id)))
     show_page(log)
 
 
@@ -84,7 +84,8 @@ def await_people(log: Log, state: Release, move: Move) -> None:
     request = state.request
     if request is None:
         return
-    tell(log, message.approval_wanted(state, request))  # again only if a crash swallowed it
+    wanted = message.approval_wanted(state, request, run_page(state.run_id))
+    tell(log, wanted)  # again only if a crash swallowed it
     key = f"{request.nonce[:12]}-{len(sent_keys(log, request)) + 1}"
     log.fact("suspended", {"request_id": request.request_id, "key": key})
     packet = approval_packet(request, log.entries())

@@ -201,8 +201,12 @@ def _adopted(p: Fields) -> _Told:
 
 
 def _alert(p: Fields) -> _Told:
-    what = p.text("title", p.text("why", p.text("reason")))
-    return _Told(f"raised an alert: {what}", p.text("detail", p.text("advice", "")))
+    words = p.text("why", p.text("title", p.text("reason")))
+    missing = ", ".join(str(each) for each in p.each("missing"))
+    again = " again, for nobody had acted" if p.text("escalated", "") else ""
+    return _Told(
+        f"raised an alert{again}: {words}", p.text("detail", ""), named("missing:", missing)
+    )
 
 
 def _incident(p: Fields) -> _Told:
@@ -212,7 +216,15 @@ def _incident(p: Fields) -> _Told:
 
 def _notified(p: Fields) -> _Told:
     words = p.text("title", p.inside("message").text("title", p.text("message")))
-    return _Told(f"told people: {words}", "", named("sent to", p.text("where", "")))
+    where = p.text("where", "")
+    if where.startswith("waiting:"):
+        reason = where.split(": ", 1)[-1]
+        return _Told(f"could not tell people yet: {words}", reason, where.split(": ")[0])
+    return _Told(f"told people: {words}", "", named("sent to", where))
+
+
+def _delivered(p: Fields) -> _Told:
+    return _Told(f"told people late: {p.text('title')}", "", named("sent to", p.text("where", "")))
 
 
 def _document(p: Fields) -> _Told:
@@ -264,6 +276,7 @@ _KINDS: Mapping[str, Callable[[Fields], _Told]] = MappingProxyType(
         "alert": _alert,
         "incident": _incident,
         "notified": _notified,
+        "delivered": _delivered,
         "document": _document,
         "attached": _plainly("took up the release in a run"),
         "suspended": _plainly("put the run aside until people have signed"),

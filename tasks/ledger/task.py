@@ -10,9 +10,10 @@ from typing import Any
 from policies.errors import RefusedError, StaleMoveError
 from policies.lifecycle import Release
 from policies.loader import LoadedPolicy
-from policies.vocabulary import Artefact, Entry, Lease, TrafficVariant
-from policies.watching import Act, Seen, watch_act
+from policies.vocabulary import Artefact, Entry, Lease, Message, TrafficVariant
+from policies.watching import Act, Alarm, Seen, pause, untold, watch_act
 from tasks.connections import current
+from tasks.ledger.alarms import record_alarm, record_told
 from tasks.ledger.record import (
     Expected,
     champions,
@@ -26,6 +27,7 @@ from tasks.ledger.record import (
 from tasks.node import node
 
 LEASE = timedelta(minutes=10)
+WATCHER = "system:watch"
 
 
 @dataclass(frozen=True)
@@ -205,11 +207,49 @@ def attend(release: Release, seen: Seen) -> Act:
         return act
     payload = {"act": act, "run_id": release.run_id, "run_state": seen.state}
     where = {"release_id": release.release_id, "model": release.model}
-    note(world.ledger, "watched", payload, at=now, actor="system:watch", **where)
+    note(world.ledger, "watched", payload, at=now, actor=WATCHER, **where)
     if act == "abort" and release.stop is None:
         why = {"reason": "the run was cancelled in Prefect"}
-        note(world.ledger, "abort_asked", why, at=now, actor="system:watch", **where)
+        note(world.ledger, "abort_asked", why, at=now, actor=WATCHER, **where)
     return act
+
+
+def pause_of(release: Release, missing: Sequence[str]) -> Alarm | None:
+    """A pause that people have to hear of now; asked every minute, so no node of its own."""
+    entries, wall = current().ledger.entries(release_id=release.release_id), datetime.now(UTC)
+    found = pause(release, entries, missing=missing, wall=wall)
+    return untold(release, entries, found, wall) if found else None
+
+
+@node("raise alarm", "alert: {release.release_id} pauses")
+def raise_alarm(release: Release, found: Alarm) -> None:
+    world = current()
+    record_alarm(world.ledger, release, found, world.clock.now(release.model), WATCHER)
+
+
+@node("record call", "record who was told of {release.release_id}")
+def record_call(release: Release, found: Alarm, told: Message, where: str) -> None:
+    world = current()
+    now = world.clock.now(release.model)
+    record_told(world.ledger, release, found, told, where, now, WATCHER)
+
+
+def record_delivered(title: str, thread: str, where: str) -> None:
+    """A message that had to wait has reached people. ``thread``: a release, or a model."""
+    world = current()
+    entries = world.ledger.entries(release_id=thread) if thread else ()
+    model = next((entry.model for entry in entries if entry.model), thread)
+    if not model:
+        return  # a test message: nothing on the ledger is about it
+    note(
+        world.ledger,
+        "delivered",
+        {"title": title, "where": where},
+        at=world.clock.now(model),
+        actor=WATCHER,
+        release_id=thread if entries else None,
+        model=model,
+    )
 
 
 @node("expected", "what should every model serve?")
