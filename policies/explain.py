@@ -204,10 +204,13 @@ def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
 def _between(policy: ReleasePolicy) -> tuple[str, ...]:
     levels = [f"{_percent(r.at_most)} of {r.name}" for r in policy.guardrails if r.at_most]
     days = f"Between releases a day with more than {' or '.join(levels)} is told."
-    months = f"Its risk is reviewed every {policy.rerisk_months} months, and after a SEV-1 or SEV-2."
+    every = f"every {policy.rerisk_months} months"
+    months = f"Its risk is reviewed {every}, and after a SEV-1 or SEV-2."
     return (
         days if levels else "No level of errors is watched between releases.",
-        months if policy.rerisk_months else "No risk review is asked for.",
+        f"Its risk is reviewed {every}."
+        if policy.rerisk_months
+        else "No risk review is asked for.",
     )
 
 

@@ -15,6 +15,7 @@ from deployments.cli import (
     notify,
     policy,
     releasing,
+    reviewing,
     serving,
     stack,
     views,
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(policy.app, name="policy")
 app.add_typer(notify.app, name="notify")
-for module in (stack, demo, releasing, views, documents, approving, serving):
+for module in (stack, demo, releasing, reviewing, views, documents, approving, serving):
     module.register(app)
 
 

@@ -223,6 +223,20 @@ def _notified(p: Fields) -> _Told:
     return _Told(f"told people: {words}", "", named("sent to", where))
 
 
+def _alert_over(p: Fields) -> _Told:
+    return _Told(f"saw that {p.text('about')} is well again")
+
+
+def _risk_review_due(p: Fields) -> _Told:
+    evidence = joined(named("packet", p.text("packet", "")), p.digest("packet_digest"))
+    return _Told("asked for a risk review", p.text("why"), evidence)
+
+
+def _risk_reviewed(p: Fields) -> _Told:
+    since = p.text("since", "")
+    return _Told("reviewed the risk", p.text("reason"), named("judged last", since[:10]))
+
+
 def _delivered(p: Fields) -> _Told:
     return _Told(f"told people late: {p.text('title')}", "", named("sent to", p.text("where", "")))
 
@@ -274,6 +288,9 @@ _KINDS: Mapping[str, Callable[[Fields], _Told]] = MappingProxyType(
         "tampered": _tampered,
         "adopted": _adopted,
         "alert": _alert,
+        "alert_over": _alert_over,
+        "risk_review_due": _risk_review_due,
+        "risk_reviewed": _risk_reviewed,
         "incident": _incident,
         "notified": _notified,
         "delivered": _delivered,

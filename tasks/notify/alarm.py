@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from policies.between import Looked
 from policies.lifecycle import Release
 from policies.vocabulary import Message
 from policies.watching import Alarm
@@ -163,15 +165,16 @@ def deviation(
 
 
 def between_releases(
-    model: str, found: tuple[tuple[str, str], ...], to: str, at: datetime
+    model: str, found: Sequence[Looked], to: tuple[str, ...], at: datetime
 ) -> Message:
-    """What the daily look found of a model that nobody is releasing, new since the last look."""
-    about = ", ".join(name for name, _ in found)
+    """What is news in the daily look at a model that nobody is releasing."""
+    lines = [f"• {_short(look)}{_because(look)}" for look in found]
+    calm = all(look.status == "well" for look in found)
     return Message(
         kind="between",
-        title=f"{model}: {about} since its release",
-        body="\n".join(f"• {brief(why, 200)}" for _, why in found),
-        to=(to,),
+        title=f"{model} between releases: {', '.join(_short(look) for look in found)}",
+        body="\n".join(lines) + ("" if calm else "\nIt is told once, and again when it is well."),
+        to=() if calm else to,
         commands=(
             f"seatrial why {model}  # Everything on record",
             "seatrial doctor  # What does not answer",
@@ -181,15 +184,26 @@ def between_releases(
     )
 
 
+_STATUS = {"well": "well again", "found": "not well", "not observed": "not observed"}
+
+
+def _short(look: Looked) -> str:
+    return f"{look.about} {_STATUS[look.status]}"
+
+
+def _because(look: Looked) -> str:
+    return f": {brief(look.why, 200)}" if look.why else ""
+
+
 def review_due(
-    model: str, why: str, counts: tuple[tuple[str, str], ...], packet: str, to: str
+    model: str, why: str, counts: tuple[tuple[str, str], ...], packet: str, to: tuple[str, ...]
 ) -> Message:
     """The model's risk has to be judged anew; the packet says what has changed since."""
     return Message(
         kind="review",
         title=f"{model}: its risk review is due",
         body=f"{why} Read the packet, decide whether tier and policy still fit, and say so.",
-        to=(to,),
+        to=to,
         commands=(f"seatrial review {model} --as NAME --reason WHY",),
         facts=(*counts, ("Packet", packet)),
         thread=model,

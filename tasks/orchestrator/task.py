@@ -39,6 +39,10 @@ def run_page(run_id: str | None) -> str:
     return f"{ui}/runs/flow-run/{run_id}" if run_id else ui
 
 
+def world_time(model: str) -> datetime:
+    return current().clock.now(model)
+
+
 def park_if_long(model: str, until: datetime, because: str) -> None:
     """Park when the wait is longer, in real seconds, than a wake is worth."""
     world = current()
