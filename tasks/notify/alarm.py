@@ -39,7 +39,7 @@ def stuck(state: Release, reason: str) -> Message:
         to=on_call(state),
         commands=(
             f"seatrial why {state.release_id}  # What it was doing",
-            f"seatrial rollback {state.release_id} --reason WHY  # End it: back to the champion",
+            f"seatrial rollback {state.release_id} --reason WHY  # End it, back to the champion",
         ),
         links=runbook(state),
         facts=(("Candidate's share", share(state)), ("Release", state.release_id)),
@@ -112,7 +112,7 @@ def _unattended(state: Release, found: Alarm) -> Message:
         to=on_call(state),
         commands=(
             "seatrial doctor  # What has stopped",
-            f"seatrial rollback {state.release_id} --reason WHY  # End it: back to the champion",
+            f"seatrial rollback {state.release_id} --reason WHY  # End it, back to the champion",
         ),
         facts=(("Candidate's share", share(state)), ("Release", state.release_id)),
         wakes=True,

@@ -57,16 +57,16 @@ class Wakes(Protocol):
 
 _MEANS: Mapping[Stage, str] = MappingProxyType(
     {
-        Stage.STAGING: "It is tried on recorded traffic; no user meets it.",
-        Stage.SHADOW: "It scores every request beside the champion; no user gets its answers.",
-        Stage.FULL: "It answers every request.",
-        Stage.SOAK: "It answers every request and is watched while late labels arrive.",
+        Stage.STAGING: "The candidate is tried on recorded traffic; no user meets it.",
+        Stage.SHADOW: "The candidate scores every request beside the champion; no user gets its answers.",
+        Stage.FULL: "The candidate answers every request.",
+        Stage.SOAK: "The candidate answers every request, and is watched while late labels arrive.",
     }
 )
 _ENDED: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
     {
         Outcome.RELEASED: ("is the champion now", "Nothing is left to do."),
-        Outcome.ROLLED_BACK: ("was rolled back", "The champion answers every request."),
+        Outcome.ROLLED_BACK: ("was rolled back", "No request reaches it any more."),
         Outcome.REFUSED: ("was refused", "The champion stays. Register a mended version."),
         Outcome.HELD: (
             "was withdrawn without proof either way",
@@ -94,7 +94,7 @@ def stage_change(state: Release, before: Step | None) -> Message:
 def _means(step: Step | None) -> str:
     if step is None:
         return "The release begins."
-    return _MEANS.get(step.stage, f"It answers {percent(step.weight_bp)} of the requests.")
+    return _MEANS.get(step.stage, f"The candidate answers {percent(step.weight_bp)} of the requests.")
 
 
 def _begun(state: Release) -> Facts:
@@ -136,7 +136,7 @@ def _opens(state: Release, gate: str) -> str:
     ahead = next((s for s in rules.steps() if s.stage.value == gate), None) if rules else None
     if ahead is None or ahead.weight_bp == 0:
         return ""
-    return f"Signed, it answers {percent(ahead.weight_bp)} of the requests. "
+    return f"Once signed, the candidate answers {percent(ahead.weight_bp)} of the requests. "
 
 
 def hold(state: Release) -> Message:
@@ -177,18 +177,27 @@ def page(incident: Wakes) -> Message:
     Wakes people for SEV1 and SEV2; anything less is told, not called.
     """
     seconds = incident.seconds_to_zero_traffic
-    out = "" if seconds is None else f" It was out of traffic after {seconds:.1f} s."
+    out = ""
+    if seconds is not None:
+        out = f"No request reaches it any more, since {seconds:.1f} s after the decision."
+    why, bad = f"Why: {brief(incident.reason)}", f"How bad: {incident.severity_reason}"
+    wakes = incident.severity in WAKES
+    kill = f"seatrial kill {incident.model} --reason WHY  # Users still get wrong answers"
     return Message(
-        kind="page" if incident.severity in WAKES else "incident",
+        kind="page" if wakes else "incident",
         title=f"{incident.severity} {incident.title}",
-        body=f"{brief(incident.reason)} {incident.severity_reason}{out}",
-        to=(incident.on_call,),
+        body="\n".join(line for line in (out, why, bad) if line),
+        to=(incident.on_call,) if wakes else (),
         commands=(
             f"seatrial why {incident.release_id}  # What happened",
-            f"seatrial kill {incident.model} --reason WHY  # Users still get wrong answers",
+            *((kill,) if wakes else ()),
         ),
         links=(("Runbook", incident.runbook),),
-        facts=(("Incident", incident.incident_id), ("Release", incident.release_id)),
+        facts=(
+            ("Incident", incident.incident_id),
+            ("Release", incident.release_id),
+            *(() if wakes else (("On call", incident.on_call),)),
+        ),
         thread=incident.release_id,
         severity=incident.severity,
     )
@@ -202,8 +211,7 @@ def rollback_done(state: Release) -> Message:
         kind="rollback",
         title=f"{who(state)} rolled back at {place(state)}",
         body=f"{brief(why.reason) if why else 'Nothing says why.'} "
-        "The champion answers every request; the incident's post-mortem is drafted.",
-        to=owner(state),
+        "No request reaches it any more. The incident's post-mortem is drafted.",
         commands=(f"seatrial why {state.release_id}",),
         facts=(
             ("Finding", finding),

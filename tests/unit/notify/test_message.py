@@ -133,9 +133,11 @@ def test_a_page_says_what_how_bad_and_what_to_run() -> None:
     """Somebody woken at night needs one message, the runbook, and exactly two commands."""
     page = message.page(Stopped())
     assert (page.kind, page.severity, page.to) == ("page", "SEV2", ("ml-on-call",))
-    assert page.body == (
-        "quality is worse. It answered 10 % of the traffic. It was out of traffic after 0.4 s."
-    )
+    assert page.body.splitlines() == [
+        "No request reaches it any more, since 0.4 s after the decision.",
+        "Why: quality is worse.",
+        "How bad: It answered 10 % of the traffic.",
+    ]
     assert [command.split("  # ")[0] for command in page.commands] == [
         "seatrial why rel-1",
         "seatrial kill delay --reason WHY",
@@ -145,13 +147,14 @@ def test_a_page_says_what_how_bad_and_what_to_run() -> None:
 
 @pytest.mark.parametrize("severity", ["SEV3", "SEV4"])
 def test_what_can_wait_wakes_nobody(severity: str) -> None:
-    """Told, and read in the morning."""
-    assert message.page(Stopped(severity=severity)).kind == "incident"
+    """Told, and read in the morning: a mention would wake as well."""
+    told = message.page(Stopped(severity=severity))
+    assert (told.kind, told.to) == ("incident", ())
 
 
 def test_an_unmeasured_time_is_not_told_as_zero() -> None:
     """What was not measured is not said to have been quick."""
-    assert "out of traffic" not in message.page(Stopped(seconds_to_zero_traffic=None)).body
+    assert "No request" not in message.page(Stopped(seconds_to_zero_traffic=None)).body
     told = dict(message.rollback_done(contained()).facts)
     assert told["Time to zero traffic"] == "not measured: it had no traffic"
 
