@@ -204,13 +204,11 @@ def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
 def _between(policy: ReleasePolicy) -> tuple[str, ...]:
     levels = [f"{_percent(r.at_most)} of {r.name}" for r in policy.guardrails if r.at_most]
     days = f"Between releases a day with more than {' or '.join(levels)} is told."
-    every = f"every {policy.rerisk_months} months"
-    months = f"Its risk is reviewed {every}, and after a SEV-1 or SEV-2."
+    months = f"every {policy.rerisk_months} months, and after a SEV-1 or SEV-2"
+    review = f"Its risk is reviewed {months}."
     return (
         days if levels else "No level of errors is watched between releases.",
-        f"Its risk is reviewed {every}."
-        if policy.rerisk_months
-        else "No risk review is asked for.",
+        review if policy.rerisk_months else "No risk review is asked for.",
     )
 
 

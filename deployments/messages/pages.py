@@ -45,7 +45,9 @@ def _section(sample: Sample) -> str:
 def page() -> str:
     """All messages in one HTML page, each in an element of its name."""
     told = "\n".join(_article(sample) for sample in samples())
-    return f"<!doctype html><html><meta charset='utf-8'><style>{CSS}</style><body>{told}</body></html>"
+    return (
+        f"<!doctype html><html><meta charset='utf-8'><style>{CSS}</style><body>{told}</body></html>"
+    )
 
 
 def _article(sample: Sample) -> str:

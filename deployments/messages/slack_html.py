@@ -87,14 +87,21 @@ def _paragraph(text: str) -> list[str]:
     lines, end = [], 0
     for code in _CODE.finditer(text):
         lines += _prose(text[end : code.start()])
-        lines += [*([""] if lines else []), "```", *html.unescape(code.group(1)).splitlines(), "```"]
+        lines += [
+            *([""] if lines else []),
+            "```",
+            *html.unescape(code.group(1)).splitlines(),
+            "```",
+        ]
         end = code.end()
     return lines + _prose(text[end:])
 
 
 def _prose(text: str) -> list[str]:
     said = text.strip("\n")
-    return "\n\n".join(_plain(_shown(line)) for line in said.split("\n")).split("\n") if said else []
+    return (
+        "\n\n".join(_plain(_shown(line)) for line in said.split("\n")).split("\n") if said else []
+    )
 
 
 def _shown(line: str) -> str:

@@ -201,12 +201,14 @@ def _adopted(p: Fields) -> _Told:
 
 
 def _alert(p: Fields) -> _Told:
-    words = p.text("why", p.text("title", p.text("reason")))
+    words = p.text("title", p.text("why", p.text("reason")))
+    if status := p.text("status", ""):  # of the daily look
+        unseen = " was not observed" if status == "not observed" else ""
+        words = f"{p.text('about')}{unseen}: {words}"
     missing = ", ".join(str(each) for each in p.each("missing"))
     again = " again, for nobody had acted" if p.text("escalated", "") else ""
-    return _Told(
-        f"raised an alert{again}: {words}", p.text("detail", ""), named("missing:", missing)
-    )
+    what = f"raised an alert{again}: {words}"
+    return _Told(what, p.text("detail", p.text("advice", "")), named("missing:", missing))
 
 
 def _incident(p: Fields) -> _Told:

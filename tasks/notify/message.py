@@ -58,7 +58,7 @@ class Wakes(Protocol):
 _MEANS: Mapping[Stage, str] = MappingProxyType(
     {
         Stage.STAGING: "The candidate is tried on recorded traffic; no user meets it.",
-        Stage.SHADOW: "The candidate scores every request beside the champion; no user gets its answers.",
+        Stage.SHADOW: "The candidate scores every request too; no user gets its answers.",
         Stage.FULL: "The candidate answers every request.",
         Stage.SOAK: "The candidate answers every request, and is watched while late labels arrive.",
     }
@@ -94,7 +94,9 @@ def stage_change(state: Release, before: Step | None) -> Message:
 def _means(step: Step | None) -> str:
     if step is None:
         return "The release begins."
-    return _MEANS.get(step.stage, f"The candidate answers {percent(step.weight_bp)} of the requests.")
+    return _MEANS.get(
+        step.stage, f"The candidate answers {percent(step.weight_bp)} of the requests."
+    )
 
 
 def _begun(state: Release) -> Facts:

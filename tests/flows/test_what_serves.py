@@ -103,7 +103,6 @@ def test_what_cannot_be_observed_is_never_well(watched: MemoryWorld) -> None:
     """No source, no traffic: told as not observed, once, and found again when it is back."""
     watched.telemetry.down = True
     soak()
-    soak()
     unseen = [(each, "not observed") for each in ("errors", "labels", "data contract")]
     assert alerts(watched) == unseen
     assert len(watched.notifier.sent) == 1

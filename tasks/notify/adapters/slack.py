@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 BASE_URL = "https://slack.com/api/"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-IN_CHANNEL = frozenset(
-    {"page", "pause", "approval", "rollback", "incident", "between", "review"}
-)
+IN_CHANNEL = frozenset({"page", "pause", "approval", "rollback", "incident", "between", "review"})
 
 
 class SlackNotifier:
