@@ -15,6 +15,7 @@ from functools import partial
 
 from policies.errors import SeatrialError
 from policies.lifecycle import Release
+from policies.vocabulary import Entry
 from policies.watching import Alarm, alarm, pause, untold
 from tasks.approval.counting import missing_from
 from tasks.connections import World
@@ -22,6 +23,7 @@ from tasks.notify.alarm import paused
 
 DueChecks = Callable[[], Sequence[str]]  # what was found and done, one sentence each
 ACTOR = "system:control"
+DELIVER_SECONDS = 60.0
 WATCHER_MISSED = timedelta(minutes=5)  # it comes every minute: by then it would have told
 
 
@@ -58,6 +60,8 @@ class LostReleases:
         self._prefect_answers = prefect_answers or partial(_answers, world)
         self._seen = -1  # the last entry that was read
         self._live: tuple[Release, ...] = ()
+        self._entries: dict[str, Sequence[Entry]] = {}  # of each live release
+        self._delivered_at = -DELIVER_SECONDS
         self._due_since: dict[tuple[str, int], datetime] = {}  # replayed: (release, last move)
 
     def __call__(self) -> Sequence[str]:
@@ -65,7 +69,9 @@ class LostReleases:
         wall = self._wall()
         keys = {(state.release_id, state.last_move) for state in self._live}
         self._due_since = {key: at for key, at in self._due_since.items() if key in keys}
-        return [told for state in self._live if (told := self._attend(state, wall)) is not None]
+        told = [told for state in self._live if (told := self._attend(state, wall)) is not None]
+        self._deliver()
+        return told
 
     def _wall(self) -> datetime:
         return datetime.now(UTC)
@@ -77,13 +83,30 @@ class LostReleases:
         news = self._world.ledger.entries(after=max(self._seen, 0))
         if news or self._seen < 0:
             self._live = live_releases(self._world.ledger)
+            self._entries = {
+                state.release_id: self._world.ledger.entries(release_id=state.release_id)
+                for state in self._live
+            }
             self._seen = news[-1].seq if news else 0
+
+    def _deliver(self) -> None:
+        """What could not be told waits for the watcher, and for this when Prefect is silent."""
+        from tasks.ledger.alarms import record_delivered
+
+        if time.monotonic() - self._delivered_at < DELIVER_SECONDS:
+            return
+        self._delivered_at = time.monotonic()
+        world = self._world
+        for late in world.notifier.deliver_waiting():
+            record_delivered(
+                world.ledger, world.clock.now, late.title, late.thread, late.where, ACTOR
+            )
 
     def _attend(self, state: Release, wall: datetime) -> str | None:
         found = self._unattended(state, wall) or self._neglected(state, wall)
         if found is None:
             return None
-        entries = self._world.ledger.entries(release_id=state.release_id)
+        entries = self._entries[state.release_id]
         if (news := untold(state, entries, found, wall)) is not None:
             self._tell(state, news)
         return f"{state.release_id}: {found.why}"
@@ -94,7 +117,7 @@ class LostReleases:
 
     def _neglected(self, state: Release, wall: datetime) -> Alarm | None:
         """A pause that the watcher in Prefect should have told by now, and has not."""
-        entries = self._world.ledger.entries(release_id=state.release_id)
+        entries = self._entries[state.release_id]
         late = wall - WATCHER_MISSED
         missing = missing_from(state, self._world.directory)
         found = pause(state, entries, missing=missing, wall=late)

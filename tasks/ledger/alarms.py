@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -33,6 +34,31 @@ def record_told(
 ) -> None:
     payload = {**_mark(found), "kind": told.kind, "title": told.title, "where": where}
     _note(ledger, release, at, actor)("notified", payload)
+
+
+def record_delivered(
+    ledger: Ledger,
+    now: Callable[[str], datetime],
+    title: str,
+    thread: str,
+    where: str,
+    actor: str,
+) -> None:
+    """On the record of the release whose thread it is in, else of the model."""
+    entries = ledger.entries(release_id=thread) if thread else ()
+    model = next((entry.model for entry in entries if entry.model), thread)
+    if model:  # a test message is about nothing on the ledger
+        release_id = thread if entries else None
+        payload = {"title": title, "where": where}
+        note(
+            ledger,
+            "delivered",
+            payload,
+            at=now(model),
+            actor=actor,
+            release_id=release_id,
+            model=model,
+        )
 
 
 def _mark(found: Alarm) -> dict[str, object]:

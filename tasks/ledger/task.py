@@ -16,6 +16,7 @@ from policies.rerisk import Due, review_due
 from policies.vocabulary import Artefact, Entry, Lease, Message, TrafficVariant
 from policies.watching import Act, Alarm, Seen, pause, untold, watch_act
 from tasks.connections import current
+from tasks.ledger import alarms
 from tasks.ledger.alarms import record_alarm, record_told
 from tasks.ledger.record import (
     Expected,
@@ -241,19 +242,7 @@ def record_call(release: Release, found: Alarm, told: Message, where: str) -> No
 def record_delivered(title: str, thread: str, where: str) -> None:
     """A message that had to wait has reached people. ``thread``: a release, or a model."""
     world = current()
-    entries = world.ledger.entries(release_id=thread) if thread else ()
-    model = next((entry.model for entry in entries if entry.model), thread)
-    if not model:
-        return  # a test message: nothing on the ledger is about it
-    note(
-        world.ledger,
-        "delivered",
-        {"title": title, "where": where},
-        at=world.clock.now(model),
-        actor=WATCHER,
-        release_id=thread if entries else None,
-        model=model,
-    )
+    alarms.record_delivered(world.ledger, world.clock.now, title, thread, where, WATCHER)
 
 
 @node("expected", "what should every model serve?")

@@ -17,6 +17,7 @@ from tasks.connections import World
 from tasks.ledger.adapters.memory import MemoryLedger
 from tasks.ledger.record import note
 from tasks.notify.adapters.memory import MemoryNotifier
+from tasks.notify.ports import Delivered
 
 LOADED = find("low")
 RELEASE = "rel-1"
@@ -151,6 +152,9 @@ def test_a_page_that_failed_is_sent_in_the_next_round(world: Watched) -> None:
         def send(self, message: Message) -> str:
             raise UnavailableError("Slack does not answer.")
 
+        def deliver_waiting(self) -> tuple[Delivered, ...]:
+            return ()
+
     world.begin(world.wall - LATE)
     back, world.notifier = world.notifier, Away()  # type: ignore[misc]
     checks = LostReleases(world, lambda: True)
@@ -220,6 +224,22 @@ def test_who_acts_is_not_escalated_over(asking: Watched) -> None:
     assert len(asking.pages) == 1
     later(checks, 7 * ALLOWED + timedelta(minutes=6))
     assert len(asking.pages) == 2
+
+
+def test_what_waited_is_delivered_without_prefect(world: Watched) -> None:
+    """Slack is back, Prefect is not: the message arrives, and its release's record says so."""
+
+    class Back(MemoryNotifier):
+        def deliver_waiting(self) -> tuple[Delivered, ...]:
+            return (Delivered(title="late", thread=RELEASE, where="slack:C/1"),)
+
+    world.begin(world.wall)
+    world.notifier = Back()
+    checks = LostReleases(world, lambda: False)
+    checks()
+    checks()  # not at every round
+    (fact,) = [entry for entry in world.ledger.entries() if entry.kind == "delivered"]
+    assert (fact.release_id, fact.payload["title"]) == (RELEASE, "late")
 
 
 def alerts(world: Watched) -> list[Entry]:
