@@ -121,3 +121,6 @@ def test_messages_that_wait_are_told(slack: SlackDouble, tmp_path: Path) -> None
     folder.mkdir(parents=True)
     (folder / "20260101T000000.000000Z-page-1.json").write_text("{}")
     assert "1 message(s) wait" in seatrial(tmp_path, *WORDS).err
+    health = {row["part"]: row for row in seatrial(tmp_path, "doctor", "--json").json}
+    assert not health["messages"]["well"]
+    assert "seatrial notify test" in health["messages"]["advice"]
