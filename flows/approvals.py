@@ -16,7 +16,7 @@ from tasks.approval.task import count_votes, read_mail, why_not_counted
 from tasks.documents.packet import approval_packet
 from tasks.ledger.task import Log
 from tasks.notify import message
-from tasks.orchestrator.task import answer_of, suspend
+from tasks.orchestrator.task import answer_of, run_page, suspend
 
 
 def standing_now(
@@ -73,7 +73,7 @@ def ask_people(log: Log, state: Release, move: Move) -> None:
         }
     )
     state = log.move(state, "asked", {"request": request.plain()})
-    tell(log, message.approval_wanted(state, request))
+    tell(log, message.approval_wanted(state, request, run_page(state.run_id)))
     show_page(log)
 
 
@@ -82,7 +82,8 @@ def await_people(log: Log, state: Release, move: Move) -> None:
     request = state.request
     if request is None:
         return
-    tell(log, message.approval_wanted(state, request))  # again only if a crash swallowed it
+    wanted = message.approval_wanted(state, request, run_page(state.run_id))
+    tell(log, wanted)  # again only if a crash swallowed it
     sent = sent_keys(log, request)
     last = answer_of(sent[-1]) if sent else None
     notice = "" if last is None else why_not_counted(request, last, state.votes, log.now())

@@ -21,6 +21,7 @@ from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.gate.task import choose_policy, judge
 from tasks.ledger.task import Log, decide, open_release, release_of, take
 from tasks.notify import alarm, message
+from tasks.notify.words import who
 from tasks.orchestrator.task import nap, park_if_long, run_id
 from tasks.registry.task import fetch
 from tasks.traffic.moving import plan_for
@@ -155,7 +156,7 @@ def is_held(state: Release) -> bool:
 def wait_out(log: Log, error: UnavailableError) -> None:
     """Something outside is down: the release holds where it is, says so, and tries again."""
     with suppress(SeatrialError):  # the ledger or Slack may be what is down
-        tell(log, message.source_down(log.model, log.release_id, str(error)))
+        tell(log, message.source_down(who(log.state()), log.release_id, str(error)))
     time.sleep(RETRY_SECONDS)
 
 
@@ -165,7 +166,7 @@ def call_for_help(log: Log, error: SeatrialError) -> None:
     The run stays, so a rollback, a kill or the mended part is acted on within minutes.
     """
     with suppress(SeatrialError):
-        tell(log, alarm.stuck(log.model, log.release_id, str(error)))
+        tell(log, alarm.stuck(log.state(), str(error)))
     until = time.monotonic() + HELP_SECONDS
     seen = log.state()
     while time.monotonic() < until and not log.has_news(seen):

@@ -192,10 +192,23 @@ def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
         f"Meant to answer in its place: {', then '.join(_FALLBACK[x] for x in policy.fallback)}.",
         "A kill does not read this yet: it takes the previous version if there is one, else the "
         "baseline rule, else an error.",
-        f"A pause longer than {policy.pause_alert_minutes} minutes alerts {incident.on_call}.",
+        f"A pause longer than {policy.pause_alert_minutes} minutes alerts whoever can end it, and "
+        f"{incident.on_call} when nobody acts for four times as long.",
+        *_between(policy),
         f"Stopped with {_percent(incident.sev1_from_bp / 10_000)} of the users or more it is a "
         f"SEV-1, from {_percent(incident.sev2_from_bp / 10_000)} a SEV-2, below that a SEV-3.",
         f"The runbook is {incident.runbook}.",
+    )
+
+
+def _between(policy: ReleasePolicy) -> tuple[str, ...]:
+    levels = [f"{_percent(r.at_most)} of {r.name}" for r in policy.guardrails if r.at_most]
+    days = f"Between releases a day with more than {' or '.join(levels)} is told."
+    months = f"every {policy.rerisk_months} months, and after a SEV-1 or SEV-2"
+    review = f"Its risk is reviewed {months}."
+    return (
+        days if levels else "No level of errors is watched between releases.",
+        review if policy.rerisk_months else "No risk review is asked for.",
     )
 
 

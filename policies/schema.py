@@ -116,6 +116,7 @@ class Guardrail(Rule):
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
     weight: Positive  # share of the harm budget
     slow_ms: Positive | None = None  # metric 'slow': an answer later than this counts
+    at_most: Share | None = None  # between releases: greatest share of a day's answers
     information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
     # effect estimate; the tuning scales of the e-process are fixed from it beforehand
     segments: Segments | None = None
@@ -131,6 +132,8 @@ class Guardrail(Rule):
             raise ValueError("rollback_at must be smaller than margin")
         if (self.metric == "slow") != (self.slow_ms is not None):
             raise ValueError("slow_ms belongs to the metric 'slow' and only there")
+        if self.at_most is not None and self.kind != "proportion":
+            raise ValueError("at_most belongs to errors and slow answers")
         if (self.kind == "paired_mean") != (self.metric in ("log_loss", "brier")):
             raise ValueError("log_loss and brier are paired_mean; error and slow are proportion")
         return self
@@ -219,6 +222,7 @@ class ReleasePolicy(Rule):
     at_deadline: Literal["withdraw", "hold"] = "hold"
     fallback: tuple[Literal["previous", "baseline", "error"], ...] = Field(min_length=1)
     pause_alert_minutes: int = Field(default=15, ge=1)
+    rerisk_months: int | None = Field(default=None, ge=6, le=12)  # None: no review is asked for
     incident: IncidentRules
     required_documents: tuple[Literal["model_card", "deployment_record"], ...] = ()
 

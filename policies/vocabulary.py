@@ -280,11 +280,18 @@ class Lease(Value):
 
 
 class Message(Value):
-    """One thing to tell people. ``thread`` groups the messages of one release."""
+    """One thing to tell people. ``thread`` groups the messages of one release.
 
-    kind: Literal["stage", "approval", "hold", "page", "rollback", "complete", "incident"]
+    A command may say what it is for: ``seatrial why rel-1  # what happened``.
+    """
+
+    kind: Literal[
+        "stage", "approval", "hold", "pause", "page", "rollback", "complete", "incident",
+        "between", "review", "test",
+    ]  # fmt: skip
     title: str
     body: str
+    to: tuple[str, ...] = ()  # whom it is for, in the policy's words: an on-call, owner or role
     facts: tuple[tuple[str, str], ...] = ()
     commands: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()

@@ -15,20 +15,23 @@
 | anything else                        | leave it                                           |
 
 The watcher runs in the orchestrator. ``alarm`` is asked outside of it, so that somebody is
-called when the orchestrator itself, or its watcher, is what has stopped.
+called when the orchestrator itself, or its watcher, is what has stopped. ``pause`` is asked by
+the watcher, and outside of it when the watcher has not told anybody in time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from policies.lifecycle import Phase, Release
-from policies.vocabulary import Lease, Value
+from policies.vocabulary import Decision, Entry, Finding, Lease, Value
 
 Act = Literal["leave", "wake", "adopt", "abort"]
 AT_WORK = frozenset(Phase) - {Phase.UNOPENED, Phase.STANDING, Phase.ASKING, Phase.CLOSED}
 WATCHER_TURN = timedelta(minutes=2)  # the watcher comes every minute: it may mend a lost lease
+ESCALATE_AFTER = 4  # times the allowed pause, without an act of anybody
 
 
 class Seen(Value):
@@ -63,10 +66,23 @@ def watch_act(
 
 
 class Alarm(Value):
-    """Why somebody must look at a release that nobody is at work on."""
+    """Why somebody must look at a release, told once a situation and escalated once.
 
-    about: Literal["overdue", "lost"]
+    ``people``: sign-offs are missing. ``proof``: its time at a step is over, and it holds.
+    ``overdue`` and ``lost``: nobody is at work on it.
+    """
+
+    about: Literal["people", "proof", "overdue", "lost"]
     why: str
+    after: int  # the entry with which the situation began
+    since: datetime | None = None  # on the wall clock
+    missing: tuple[str, ...] = ()  # sign-offs, or guardrails with what is known of them
+    escalated: bool = False
+
+    @property
+    def mark(self) -> dict[str, object]:
+        """What the ledger knows the situation by."""
+        return {"about": self.about, "after": self.after}
 
 
 def alarm(
@@ -79,13 +95,98 @@ def alarm(
     """
     if not release.is_live:
         return None
-    if release.phase in AT_WORK or release.stop is not None:
+    if _needs_a_process(release):
         if lease is not None and wall - lease.expires_at <= WATCHER_TURN:
             return None
         doing = "has been asked to stop" if release.stop else f"is {release.phase.value}"
-        return Alarm(about="lost", why=f"It {doing}, and no process is at work on it.")
-    allowed = timedelta(minutes=release.policy.pause_alert_minutes)
-    if due_since is None or wall - due_since <= allowed:
+        why = f"It {doing}, and no process is at work on it."
+        since = lease.expires_at if lease else None
+        return Alarm(about="lost", why=why, after=release.last_move, since=since)
+    if due_since is None or wall - due_since <= allowed_pause(release):
         return None
-    late = int((wall - due_since).total_seconds() // 60)
-    return Alarm(about="overdue", why=f"Its look has been due for {late} minutes.")
+    why = f"Its look has been due for {_lasted(wall - due_since)}."
+    return Alarm(about="overdue", why=why, after=release.last_move, since=due_since)
+
+
+def pause(
+    release: Release, entries: Sequence[Entry], *, missing: Sequence[str], wall: datetime
+) -> Alarm | None:
+    """A pause that only people can end, and that has lasted longer than the policy allows.
+
+    Reckoned on the wall clock, on which people live. Sign-offs are due when they are asked for
+    (``missing``: those nobody has given yet); proof is due at the first look after the step's
+    least time, which is when it could have passed.
+    """
+    if not release.is_live or _needs_a_process(release):
+        return None
+    if release.request is not None:
+        began = _asked(entries, release.request.request_id)
+    elif release.verdict is not None and release.verdict.decision is Decision.HOLD:
+        began = _held(release, entries)
+    else:
+        began = None
+    since = began.recorded_at if began else None
+    if began is None or since is None or wall - since <= allowed_pause(release):
+        return None
+    lasted = _lasted(wall - since)
+    if release.request is not None:
+        who = ", ".join(missing) or "nobody: its run has to wake"
+        why = f"Asked {lasted} ago; still missing: {who}."
+        found = Alarm(about="people", why=why, after=began.seq)
+        return found.model_copy(update={"since": since, "missing": tuple(missing)})
+    why = f"Its time here was over {lasted} ago, and it is not shown to be safe."
+    judged = release.verdict.judged if release.verdict else ()
+    open_ones = tuple(f"{j.name}: {j.reason}" for j in judged if j.finding is not Finding.SAFE)
+    began_here = max(e.seq for e in entries if e.kind == "entered")
+    return Alarm(about="proof", why=why, after=began_here, since=since, missing=open_ones)
+
+
+def untold(
+    release: Release, entries: Sequence[Entry], found: Alarm, wall: datetime
+) -> Alarm | None:
+    """The alarm as it has to be told now; ``None`` while nobody has to hear of it (again).
+
+    It is escalated once, when nobody has acted on the release for four times the allowed pause
+    since it was told.
+    """
+    told = [e for e in entries if e.kind == "notified" and found.mark.items() <= e.payload.items()]
+    first = next((e.recorded_at for e in told if e.recorded_at), None)
+    if first is None:
+        return found
+    if any(e.payload.get("escalated") for e in told):
+        return None
+    acts = [e.recorded_at for e in entries if e.recorded_at and not e.actor.startswith("system:")]
+    quiet = wall - max([first, *acts])
+    if quiet <= ESCALATE_AFTER * allowed_pause(release):
+        return None
+    return found.model_copy(update={"escalated": True})
+
+
+def allowed_pause(release: Release) -> timedelta:
+    return timedelta(minutes=release.policy.pause_alert_minutes)
+
+
+def _needs_a_process(release: Release) -> bool:
+    return release.phase in AT_WORK or release.stop is not None
+
+
+def _asked(entries: Sequence[Entry], request_id: str) -> Entry | None:
+    asked = [e for e in entries if e.kind == "asked"]
+    return next((e for e in asked if e.payload["request"]["request_id"] == request_id), None)
+
+
+def _held(release: Release, entries: Sequence[Entry]) -> Entry | None:
+    """The first look at this step that came after its least time."""
+    if release.step is None or release.entered_at is None:
+        return None
+    baked = release.entered_at + timedelta(days=release.policy.rules_for(release.step).min_days)
+    entered = max((e.seq for e in entries if e.kind == "entered"), default=0)
+    looks = (e for e in entries if e.kind == "looked" and e.seq > entered)
+    return next((e for e in looks if e.at >= baked), None)
+
+
+def _lasted(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours" if minutes < 2 * 24 * 60 else f"{minutes // 1440} days"

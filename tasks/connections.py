@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "SEATRIAL_HOME"
 SLACK_TOKEN_VARIABLE = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of a variable, not a token
 SLACK_CHANNEL_VARIABLE = "SLACK_CHANNEL"
+SLACK_URL_VARIABLE = "SLACK_API_URL"  # a proxy, or a double on this machine
 DEFAULT_HOME = ".seatrial"
 
 
@@ -60,6 +61,22 @@ class Home:
     @property
     def flags(self) -> Path:
         return self.path / "flags.json"
+
+    @property
+    def waiting(self) -> Path:
+        """Messages that could not be delivered yet."""
+        return self.path / "outbox" / "waiting"
+
+    def slack_people(self) -> dict[str, str]:
+        """Names of policies (on-call, owners, roles) and their ids in Slack, as far as known.
+
+        A missing or damaged file costs the mentions, never a page.
+        """
+        try:
+            known = json.loads((self.path / "slack-people.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return {str(k): str(v) for k, v in known.items()} if isinstance(known, dict) else {}
 
     def settings(self) -> Settings:
         """``UnavailableError`` before the first ``seatrial up``."""
@@ -151,15 +168,36 @@ class World:
 
     @cached_property
     def notifier(self) -> Notifier:
-        token = os.environ.get(SLACK_TOKEN_VARIABLE)
-        if token:
-            from tasks.notify.adapters.slack import SlackNotifier
+        """Slack where a token is set, with a folder for what it does not take; else the outbox."""
+        if (slack := self.slack) is not None:
+            from tasks.notify.adapters.waiting import PatientNotifier
 
-            channel = os.environ.get(SLACK_CHANNEL_VARIABLE, "")
-            return SlackNotifier(token, channel, self.home.path / "slack-threads.json")
+            return PatientNotifier(slack, self.home.waiting)
         from tasks.notify.adapters.console import ConsoleNotifier
 
         return ConsoleNotifier(self.home.path / "outbox")
+
+    @property
+    def slack(self) -> Notifier | None:
+        """Slack itself, whose refusals are errors; ``None`` without a token."""
+        token = os.environ.get(SLACK_TOKEN_VARIABLE)
+        if not token:
+            return None
+        from tasks.notify.adapters.slack import BASE_URL, SlackNotifier
+
+        return SlackNotifier(
+            token,
+            os.environ.get(SLACK_CHANNEL_VARIABLE, ""),
+            self.home.path / "slack-threads.json",
+            people=self.home.slack_people,
+            base_url=os.environ.get(SLACK_URL_VARIABLE) or BASE_URL,
+        )
+
+    def messages_waiting(self) -> list[Path]:
+        """Messages that nobody has got yet."""
+        from tasks.notify.adapters.waiting import waiting_in
+
+        return waiting_in(self.home.waiting)
 
     @cached_property
     def orchestrator(self) -> Orchestrator:

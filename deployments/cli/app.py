@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli import approving, demo, documents, policy, releasing, serving, stack, views
+from deployments.cli import (
+    approving,
+    demo,
+    documents,
+    notify,
+    policy,
+    releasing,
+    reviewing,
+    serving,
+    stack,
+    views,
+)
 
 app = typer.Typer(
     name="seatrial",
@@ -18,7 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy.app, name="policy")
-for module in (stack, demo, releasing, views, documents, approving, serving):
+app.add_typer(notify.app, name="notify")
+for module in (stack, demo, releasing, reviewing, views, documents, approving, serving):
     module.register(app)
 
 

@@ -86,15 +86,19 @@ def _served(world: World, model: str) -> tuple[str, str]:
 
 
 def why(
-    release_id: Annotated[str, typer.Argument(help="The release's id, from `seatrial status`.")],
+    release_id: Annotated[
+        str, typer.Argument(help="The release's id, from `seatrial status`; or a model.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Who decided what, when, on which evidence: from the ledger alone."""
     from tasks.ledger.story import why as tell
 
     world = here()
-    known(world.ledger, release_id)
-    entries = world.ledger.entries(release_id=release_id)
+    entries = world.ledger.entries(model=release_id)
+    if not entries:
+        known(world.ledger, release_id)
+        entries = world.ledger.entries(release_id=release_id)
     lines = tell(entries)
     rows = [
         (row.seq, f"{row.at:%Y-%m-%d %H:%M}", row.who, row.what, row.because or row.evidence)

@@ -1,26 +1,30 @@
 """What the control service asks by itself every few seconds, without Prefect.
 
 The release run watches the model, the watcher in Prefect watches the run; this watches both,
-and calls somebody when a release is overdue or lost. It changes nothing: what follows is a
-person's decision.
+and calls somebody when a release is overdue or lost, or pauses and the watcher tells nobody. It
+changes nothing: what follows is a person's decision.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from policies.errors import SeatrialError
 from policies.lifecycle import Release
-from policies.vocabulary import Entry, Message
-from policies.watching import Alarm, alarm
+from policies.vocabulary import Entry
+from policies.watching import Alarm, alarm, pause, untold
+from tasks.approval.counting import missing_from
 from tasks.connections import World
+from tasks.notify.alarm import paused
 
 DueChecks = Callable[[], Sequence[str]]  # what was found and done, one sentence each
 ACTOR = "system:control"
+DELIVER_SECONDS = 60.0
+WATCHER_MISSED = timedelta(minutes=5)  # it comes every minute: by then it would have told
 
 
 class Watch:
@@ -49,21 +53,28 @@ class Watch:
 
 
 class LostReleases:
-    """Finds live releases that nobody is at work on; records and pages once a situation."""
+    """Finds live releases that nobody is at work on; records and tells each situation once."""
 
     def __init__(self, world: World, prefect_answers: Callable[[], bool] | None = None) -> None:
         self._world = world
         self._prefect_answers = prefect_answers or partial(_answers, world)
         self._seen = -1  # the last entry that was read
         self._live: tuple[Release, ...] = ()
+        self._entries: dict[str, Sequence[Entry]] = {}  # of each live release
+        self._delivered_at = -DELIVER_SECONDS
         self._due_since: dict[tuple[str, int], datetime] = {}  # replayed: (release, last move)
 
     def __call__(self) -> Sequence[str]:
         self._read()
-        wall = datetime.now(UTC)
+        wall = self._wall()
         keys = {(state.release_id, state.last_move) for state in self._live}
         self._due_since = {key: at for key, at in self._due_since.items() if key in keys}
-        return [told for state in self._live if (told := self._attend(state, wall)) is not None]
+        told = [told for state in self._live if (told := self._attend(state, wall)) is not None]
+        self._deliver()
+        return told
+
+    def _wall(self) -> datetime:
+        return datetime.now(UTC)
 
     def _read(self) -> None:
         """Fold only when something was recorded since: a long ledger costs nothing at rest."""
@@ -72,15 +83,45 @@ class LostReleases:
         news = self._world.ledger.entries(after=max(self._seen, 0))
         if news or self._seen < 0:
             self._live = live_releases(self._world.ledger)
+            self._entries = {
+                state.release_id: self._world.ledger.entries(release_id=state.release_id)
+                for state in self._live
+            }
             self._seen = news[-1].seq if news else 0
 
+    def _deliver(self) -> None:
+        """What could not be told waits for the watcher, and for this when Prefect is silent."""
+        from tasks.ledger.alarms import record_delivered
+
+        if time.monotonic() - self._delivered_at < DELIVER_SECONDS:
+            return
+        self._delivered_at = time.monotonic()
+        world = self._world
+        for late in world.notifier.deliver_waiting():
+            record_delivered(
+                world.ledger, world.clock.now, late.title, late.thread, late.where, ACTOR
+            )
+
     def _attend(self, state: Release, wall: datetime) -> str | None:
-        lease = self._world.ledger.lease_of(state.release_id)
-        found = alarm(state, lease, due_since=self._due(state, wall), wall=wall)
+        found = self._unattended(state, wall) or self._neglected(state, wall)
         if found is None:
             return None
-        self._tell(state, found)
+        entries = self._entries[state.release_id]
+        if (news := untold(state, entries, found, wall)) is not None:
+            self._tell(state, news)
         return f"{state.release_id}: {found.why}"
+
+    def _unattended(self, state: Release, wall: datetime) -> Alarm | None:
+        lease = self._world.ledger.lease_of(state.release_id)
+        return alarm(state, lease, due_since=self._due(state, wall), wall=wall)
+
+    def _neglected(self, state: Release, wall: datetime) -> Alarm | None:
+        """A pause that the watcher in Prefect should have told by now, and has not."""
+        entries = self._entries[state.release_id]
+        late = wall - WATCHER_MISSED
+        missing = missing_from(state, self._world.directory)
+        found = pause(state, entries, missing=missing, wall=late)
+        return found if found and untold(state, entries, found, late) else None
 
     def _due(self, state: Release, wall: datetime) -> datetime | None:
         """Since when the look is due. A replayed world waits for its looks, however long they
@@ -99,49 +140,14 @@ class LostReleases:
         return self._due_since.setdefault(key, wall)
 
     def _tell(self, state: Release, found: Alarm) -> None:
-        """Recorded, then paged; a page that failed is sent again in the next round."""
-        from tasks.ledger.record import note
+        """Recorded, then told; what could not be told is sent again in the next round."""
+        from tasks.ledger.alarms import record_alarm, record_told
 
-        mark = {"about": found.about, "after": state.last_move}
-        known = self._world.ledger.entries(release_id=state.release_id)
-        record = partial(
-            note,
-            self._world.ledger,
-            at=self._world.clock.now(state.model),
-            actor=ACTOR,
-            release_id=state.release_id,
-            model=state.model,
-        )
-        if not _has(known, "alert", mark):
-            record("alert", mark | {"why": found.why})
-        if not _has(known, "notified", mark):
-            page = overdue_page(state, found)
-            where = self._world.notifier.send(page)
-            record("notified", mark | {"kind": "page", "title": page.title, "where": where})
-
-
-def overdue_page(state: Release, found: Alarm) -> Message:
-    """One page with what, how bad and which command."""
-    rules = state.policy.incident
-    place = state.step.name if state.step else "opening"
-    share = f"{state.plan.weight_bp / 100:g} %" if state.plan else "none"
-    return Message(
-        kind="page",
-        title=f"{state.model} v{state.version} stands unattended at {place}",
-        body=f"{found.why} Traffic stays as it is.",
-        facts=(
-            ("Release", state.release_id),
-            ("Candidate's share", share),
-            ("On call", rules.on_call),
-            ("Runbook", rules.runbook),
-        ),
-        commands=("seatrial doctor", f"seatrial rollback {state.release_id} --reason WHY"),
-        thread=state.release_id,
-    )
-
-
-def _has(entries: Sequence[Entry], kind: str, mark: Mapping[str, object]) -> bool:
-    return any(entry.kind == kind and mark.items() <= entry.payload.items() for entry in entries)
+        ledger, now = self._world.ledger, self._world.clock.now(state.model)
+        record_alarm(ledger, state, found, now, ACTOR)
+        told = paused(state, found)
+        where = self._world.notifier.send(told)
+        record_told(ledger, state, found, told, where, now, ACTOR)
 
 
 def _answers(world: World) -> bool:

@@ -29,6 +29,7 @@ def examine(world: World) -> list[Health]:
         ("flag document", _flags),
         ("telemetry spool", _spool),
         ("directory of people", _people),
+        ("messages", _messages),
     ]
     return found + [_checked(world, name, check) for name, check in checks]
 
@@ -138,3 +139,14 @@ def _people(world: World) -> str:
         return "no people.json yet: policies without approvals only"
     world.directory.person("nobody")
     return "readable"
+
+
+def _messages(world: World) -> str:
+    """Unwell when people have not been told something."""
+    waiting = world.messages_waiting()
+    if waiting:
+        raise UnavailableError(
+            f"{len(waiting)} message(s) wait in {world.home.waiting}: nobody has got them yet",
+            advice="Run `seatrial notify test`: it says what is wrong.",
+        )
+    return "to Slack" if world.slack else "to the outbox folder: no SLACK_BOT_TOKEN is set"

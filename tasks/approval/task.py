@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import ValidationError
 
-from policies.approvals import Standing, standing
+from policies.approvals import Standing
 from policies.errors import ApprovalError
 from policies.lifecycle import Release
 from policies.schema import ReleasePolicy
 from policies.vocabulary import ApprovalRequest, SignOff
+from tasks.approval.counting import counted, missing_from
 from tasks.approval.involved import refuse_unknown_people
 from tasks.approval.sign_off import check
 from tasks.connections import current
@@ -84,14 +85,9 @@ def check_people(policy: ReleasePolicy, requester: str, trainer: str | None) -> 
 @node("count sign-offs", "count the sign-offs")
 def count_votes(state: Release, now: datetime) -> Standing:
     """Every sign-off is verified again before it counts: keys and roles may have changed."""
-    if state.request is None:
-        raise ApprovalError("Nothing has been asked.", advice="Ask for sign-offs first.")
-    # A vote was proven to be in time when it was cast; only keys and roles can have changed.
-    in_time = min(now, state.request.expires_at - timedelta(microseconds=1))
-    valid = []
-    for vote in state.votes:
-        try:
-            valid.append(check(vote, state.request, current().directory, in_time))
-        except ApprovalError:
-            continue
-    return standing(state.request, valid, now)
+    return counted(state, current().directory, now)
+
+
+def missing_sign_offs(state: Release) -> tuple[str, ...]:
+    """Asked every minute, so no node of its own."""
+    return missing_from(state, current().directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from policies.errors import EvidenceError, RefusedError, SeatrialError
+from policies.rerisk import Due
 from tasks.connections import current
 from tasks.documents.page.next_steps import Addresses
 from tasks.documents.pages import evidence_table
 from tasks.documents.release_note import release_note
+from tasks.documents.risk_packet import Packet, counts, risk_packet
 from tasks.documents.writing import PAGE, write_records
 from tasks.documents.writing import write_page as to_page
 from tasks.node import node
@@ -97,6 +100,22 @@ def write_page(release_id: str) -> SeatrialError | None:
             description="Story, evidence, people and times of the release, kept up to date",
         )
     return None
+
+
+@node("write risk packet", "write the risk packet of {model}")
+def write_packet(model: str, due: Due, tier: str) -> Packet:
+    """What has changed since the risk was judged last: a file, an artifact, and the counts."""
+    world = current()
+    entries, now = world.ledger.entries(model=model), world.clock.now(model)
+    text = risk_packet(model, entries, due.since, due.why, tier, now)
+    file = folder_of(f"review-{model}") / f"risk_{now:%Y-%m-%d}.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    key = "risk-" + "-".join(re.findall(r"[a-z0-9]+", model.lower()))
+    create_markdown_artifact(text, key=key, description=f"Risk review of {model}")
+    digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    place = str(file.relative_to(world.home.path))
+    return Packet(place=place, digest=digest, counts=counts(entries, due.since))
 
 
 @node("write documents", "write the model card and the deployment record")

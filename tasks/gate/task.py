@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from policies.errors import PolicyError
 from policies.loader import LoadedPolicy
 from policies.schema import ReleasePolicy
 from policies.verdict import judge as judge_evidence
@@ -17,6 +19,16 @@ from tasks.node import node
 def choose_policy(model: str, name: str | None) -> LoadedPolicy:
     """The named policy, or the one whose ``applies_to`` names the model."""
     return policy_of(model, name, current().settings.catalog)
+
+
+@node("watching policy", "which policy watches {model}?")
+def watching_policy(model: str, last: str | None) -> ReleasePolicy | None:
+    """As it stands today: the one that names the model, else the one of its last release."""
+    catalog = current().settings.catalog
+    for name in (None, *([last] if last else [])):
+        with suppress(PolicyError):
+            return policy_of(model, name, catalog).policy
+    return None
 
 
 @node("judge", "judge {step.name}")

@@ -123,23 +123,35 @@ class Expected(Value):
 
     model: str
     digest: str | None
+    release_id: str | None = None  # the release that put it there; None: adopted
+    policy: str | None = None  # by name, of the model's last release
+    live: bool = False  # a release of the model is under way
 
 
 def champions(ledger: Ledger) -> tuple[Expected, ...]:
     """The digest each model should serve: what was adopted or promoted last."""
-    last: dict[str, str | None] = {}
-    before: dict[str, str | None] = {}  # what a promotion replaced, until its release has closed
+    last: dict[str, Expected] = {}
+    before: dict[str, Expected] = {}  # what a promotion replaced, until its release has closed
+    policies: dict[str, str] = {}
+    live: dict[str, str | None] = {}
     for entry in ledger.entries():
-        if entry.model is None:
+        model = entry.model
+        if model is None:
             continue
-        if entry.kind == "contained" and entry.model in before:
-            last[entry.model] = before.pop(entry.model)
+        if entry.kind == "opened":
+            policies[model], live[model] = str(entry.payload.get("policy")), entry.release_id
+        if entry.kind == "contained" and model in before:
+            last[model] = before.pop(model)
         if entry.kind == "closed":
-            before.pop(entry.model, None)
+            before.pop(model, None)
+            live.pop(model, None)
         if entry.kind == "adopted":
-            last[entry.model] = entry.payload.get("digest")
+            last[model] = Expected(model=model, digest=entry.payload.get("digest"))
         elif entry.kind == "promoted":
-            before[entry.model] = last.get(entry.model)
-            champion = entry.payload["plan"].get("champion") or {}
-            last[entry.model] = champion.get("digest")
-    return tuple(Expected(model=model, digest=digest) for model, digest in sorted(last.items()))
+            before[model] = last.get(model, Expected(model=model, digest=None))
+            digest = (entry.payload["plan"].get("champion") or {}).get("digest")
+            last[model] = Expected(model=model, digest=digest, release_id=entry.release_id)
+    return tuple(
+        known.model_copy(update={"policy": policies.get(model), "live": model in live})
+        for model, known in sorted(last.items())
+    )

@@ -201,8 +201,14 @@ def _adopted(p: Fields) -> _Told:
 
 
 def _alert(p: Fields) -> _Told:
-    what = p.text("title", p.text("why", p.text("reason")))
-    return _Told(f"raised an alert: {what}", p.text("detail", p.text("advice", "")))
+    words = p.text("title", p.text("why", p.text("reason")))
+    if status := p.text("status", ""):  # of the daily look
+        unseen = " was not observed" if status == "not observed" else ""
+        words = f"{p.text('about')}{unseen}: {words}"
+    missing = ", ".join(str(each) for each in p.each("missing"))
+    again = " again, for nobody had acted" if p.text("escalated", "") else ""
+    what = f"raised an alert{again}: {words}"
+    return _Told(what, p.text("detail", p.text("advice", "")), named("missing:", missing))
 
 
 def _incident(p: Fields) -> _Told:
@@ -212,7 +218,29 @@ def _incident(p: Fields) -> _Told:
 
 def _notified(p: Fields) -> _Told:
     words = p.text("title", p.inside("message").text("title", p.text("message")))
-    return _Told(f"told people: {words}", "", named("sent to", p.text("where", "")))
+    where = p.text("where", "")
+    if where.startswith("waiting:"):
+        reason = where.split(": ", 1)[-1]
+        return _Told(f"could not tell people yet: {words}", reason, where.split(": ")[0])
+    return _Told(f"told people: {words}", "", named("sent to", where))
+
+
+def _alert_over(p: Fields) -> _Told:
+    return _Told(f"saw that {p.text('about')} is well again")
+
+
+def _risk_review_due(p: Fields) -> _Told:
+    evidence = joined(named("packet", p.text("packet", "")), p.digest("packet_digest"))
+    return _Told("asked for a risk review", p.text("why"), evidence)
+
+
+def _risk_reviewed(p: Fields) -> _Told:
+    since = p.text("since", "")
+    return _Told("reviewed the risk", p.text("reason"), named("judged last", since[:10]))
+
+
+def _delivered(p: Fields) -> _Told:
+    return _Told(f"told people late: {p.text('title')}", "", named("sent to", p.text("where", "")))
 
 
 def _document(p: Fields) -> _Told:
@@ -262,8 +290,12 @@ _KINDS: Mapping[str, Callable[[Fields], _Told]] = MappingProxyType(
         "tampered": _tampered,
         "adopted": _adopted,
         "alert": _alert,
+        "alert_over": _alert_over,
+        "risk_review_due": _risk_review_due,
+        "risk_reviewed": _risk_reviewed,
         "incident": _incident,
         "notified": _notified,
+        "delivered": _delivered,
         "document": _document,
         "attached": _plainly("took up the release in a run"),
         "suspended": _plainly("put the run aside until people have signed"),

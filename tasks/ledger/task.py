@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from policies.between import ACTOR as SOAK
+from policies.between import SERVES, Looked, news
 from policies.errors import RefusedError, StaleMoveError
 from policies.lifecycle import Release
 from policies.loader import LoadedPolicy
-from policies.vocabulary import Artefact, Entry, Lease, TrafficVariant
-from policies.watching import Act, Seen, watch_act
+from policies.rerisk import Due, review_due
+from policies.vocabulary import Artefact, Entry, Lease, Message, TrafficVariant
+from policies.watching import Act, Alarm, Seen, pause, untold, watch_act
 from tasks.connections import current
+from tasks.ledger import alarms
+from tasks.ledger.alarms import record_alarm, record_told
 from tasks.ledger.record import (
     Expected,
     champions,
@@ -26,6 +31,8 @@ from tasks.ledger.record import (
 from tasks.node import node
 
 LEASE = timedelta(minutes=10)
+WATCHER = "system:watch"
+RERISK = "system:rerisk"
 
 
 @dataclass(frozen=True)
@@ -205,11 +212,37 @@ def attend(release: Release, seen: Seen) -> Act:
         return act
     payload = {"act": act, "run_id": release.run_id, "run_state": seen.state}
     where = {"release_id": release.release_id, "model": release.model}
-    note(world.ledger, "watched", payload, at=now, actor="system:watch", **where)
+    note(world.ledger, "watched", payload, at=now, actor=WATCHER, **where)
     if act == "abort" and release.stop is None:
         why = {"reason": "the run was cancelled in Prefect"}
-        note(world.ledger, "abort_asked", why, at=now, actor="system:watch", **where)
+        note(world.ledger, "abort_asked", why, at=now, actor=WATCHER, **where)
     return act
+
+
+def pause_of(release: Release, missing: Sequence[str]) -> Alarm | None:
+    """A pause that people have to hear of now; asked every minute, so no node of its own."""
+    entries, wall = current().ledger.entries(release_id=release.release_id), datetime.now(UTC)
+    found = pause(release, entries, missing=missing, wall=wall)
+    return untold(release, entries, found, wall) if found else None
+
+
+@node("raise alarm", "alert: {release.release_id} pauses")
+def raise_alarm(release: Release, found: Alarm) -> None:
+    world = current()
+    record_alarm(world.ledger, release, found, world.clock.now(release.model), WATCHER)
+
+
+@node("record call", "record who was told of {release.release_id}")
+def record_call(release: Release, found: Alarm, told: Message, where: str) -> None:
+    world = current()
+    now = world.clock.now(release.model)
+    record_told(world.ledger, release, found, told, where, now, WATCHER)
+
+
+def record_delivered(title: str, thread: str, where: str) -> None:
+    """A message that had to wait has reached people. ``thread``: a release, or a model."""
+    world = current()
+    alarms.record_delivered(world.ledger, world.clock.now, title, thread, where, WATCHER)
 
 
 @node("expected", "what should every model serve?")
@@ -217,14 +250,56 @@ def serving_expected() -> list[Expected]:
     return list(champions(current().ledger))
 
 
-@node("report deviation", "report a deviation of {expected.model}")
-def report_deviation(expected: Expected, why: str) -> bool:
-    """Record it; ``False`` when the last entry of the model already says the same."""
+@node("news", "what is news of {expected.model}?")
+def news_of(expected: Expected, looks: Sequence[Looked]) -> tuple[Looked, ...]:
+    """Only what is not on record already."""
+    return news(looks, current().ledger.entries(model=expected.model))
+
+
+@node("record looks", "record what was told of {expected.model}")
+def record_looks(expected: Expected, looks: Sequence[Looked], told: Message, where: str) -> None:
+    """After it was told: a look that ends before that is made again, and tells it then."""
+    for look in looks:
+        over = look.status == "well"
+        payload = {"about": look.about}
+        if not over:
+            payload |= {"status": look.status, "why": look.why}
+        if look.about == SERVES and expected.digest is not None:
+            payload["expected"] = expected.digest
+        _note_between(expected, "alert_over" if over else "alert", payload, SOAK)
+    payload = {"kind": told.kind, "title": told.title, "where": where}
+    _note_between(expected, "notified", payload, SOAK)
+
+
+@node("review due", "is the risk review of {expected.model} due?")
+def find_review(expected: Expected, months: int) -> Due | None:
     world = current()
-    entries = world.ledger.entries(model=expected.model)
-    if entries and entries[-1].kind == "alert" and entries[-1].payload.get("why") == why:
-        return False
     now = world.clock.now(expected.model)
-    payload = {"why": why, "expected": expected.digest}
-    note(world.ledger, "alert", payload, at=now, actor="system:soak", model=expected.model)
-    return True
+    return review_due(months, world.ledger.entries(model=expected.model), now)
+
+
+@node("record review due", "record that {expected.model} has to be reviewed")
+def record_review_due(expected: Expected, due: Due, packet: str, digest: str, where: str) -> None:
+    """Only when somebody was told: a run that ends before it tells them begins again."""
+    payload = {
+        "since": due.since.isoformat(),
+        "why": due.why,
+        "packet": packet,
+        "packet_digest": digest,
+        "where": where,
+    }
+    _note_between(expected, "risk_review_due", payload, RERISK)
+
+
+def _note_between(expected: Expected, kind: str, payload: Mapping[str, Any], actor: str) -> None:
+    """On the model's record, and on that of the release that put its champion there."""
+    world = current()
+    note(
+        world.ledger,
+        kind,
+        payload,
+        at=world.clock.now(expected.model),
+        actor=actor,
+        release_id=expected.release_id,
+        model=expected.model,
+    )

@@ -1,12 +1,18 @@
 """A message laid out in Slack's Block Kit, within its limits.
 
+Whom it is for becomes a mention where ``people`` knows the name's Slack id, else it is told in
+plain words.
+
 What does not fit is cut where people see it (``… (cut)``); ``&``, ``<`` and ``>`` are escaped, so
 no text of a model, a policy or a person can become a link or a mention.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from policies.vocabulary import Message
@@ -16,23 +22,44 @@ CUT = "… (cut)"
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 Block = dict[str, Any]
+People = Mapping[str, str]  # a name in the policy's words -> its id in Slack
+NOBODY: People = MappingProxyType({})
+MENTIONS = 10
+_SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,20}")
 
 
-def blocks(message: Message) -> list[Block]:
-    """Header, body, facts, commands and links, in the order in which people read."""
+def blocks(message: Message, people: People = NOBODY) -> list[Block]:
+    """Header, body, commands, links and facts: what to do comes before what else is known."""
     laid = [_header(message.title)]
-    if message.body.strip():
-        laid.append(_section(escaped(message.body, SECTION)))
-    laid += [_fields(chunk) for chunk in _chunks(message.facts)]
+    laid += [_section(escaped(message.body, SECTION))] if message.body.strip() else []
+    laid += [_section(f"For {named(message, people)}")] if message.to else []
     laid += [_command(command) for command in message.commands]
-    if message.links:
-        laid.append(_section(_links(message.links)))
+    laid += [_section(_links(message.links))] if message.links else []
+    laid += [_fields(chunk) for chunk in _chunks(message.facts)]
     return laid if len(laid) <= BLOCKS else [*laid[: BLOCKS - 1], _section(CUT)]
 
 
-def fallback(message: Message) -> str:
+def fallback(message: Message, people: People = NOBODY) -> str:
     """Plain words for notifications and screen readers."""
-    return escaped(f"{message.title}. {message.body}", FALLBACK)
+    called = f" (for {named(message, people)})" if message.to else ""
+    return escaped(f"{message.title}. {message.body}", FALLBACK - len(called)) + called
+
+
+def named(message: Message, people: People = NOBODY) -> str:
+    """Everybody a message is for: as a mention where Slack has an id for the name."""
+    told = [mention(people.get(name, "")) or escaped(name, 100) for name in message.to[:MENTIONS]]
+    return ", ".join(told) + (
+        f" and {more} more" if (more := len(message.to) - MENTIONS) > 0 else ""
+    )
+
+
+def mention(slack_id: str) -> str:
+    """``<@U…>`` for a person, ``<!subteam^S…>`` for a group, ``<!here>``; else nothing."""
+    if slack_id in ("here", "channel"):
+        return f"<!{slack_id}>"
+    if not _SLACK_ID.fullmatch(slack_id):
+        return ""
+    return f"<!subteam^{slack_id}>" if slack_id.startswith("S") else f"<@{slack_id}>"
 
 
 def cut(text: str, limit: int) -> str:
@@ -81,8 +108,10 @@ def _fields(facts: tuple[tuple[str, str], ...]) -> Block:
 
 
 def _command(command: str) -> Block:
-    plain = command.replace("`", "'")  # a backtick would end the code early
-    return _section(f"```{escaped(plain, SECTION - 6)}```")
+    """A command to copy, below the words that say what it is for."""
+    plain, _, purpose = command.replace("`", "'").partition("  # ")  # a backtick ends the code
+    words = f"{escaped(purpose, 200)}:\n" if purpose else ""
+    return _section(f"{words}```{escaped(plain, SECTION - len(words) - 6)}```")
 
 
 def _links(links: tuple[tuple[str, str], ...]) -> str:

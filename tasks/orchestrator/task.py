@@ -37,6 +37,16 @@ def run_id() -> str:
     return str(context.flow_run.id)
 
 
+def run_page(run_id: str | None) -> str:
+    """Where people see a run and find its form."""
+    ui = current().settings.prefect_ui.rstrip("/")
+    return f"{ui}/runs/flow-run/{run_id}" if run_id else ui
+
+
+def world_time(model: str) -> datetime:
+    return current().clock.now(model)
+
+
 def park_if_long(model: str, until: datetime, name: str, because: str) -> None:
     """Park when the wait is longer, in real seconds, than a wake is worth."""
     world = current()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from policies.vocabulary import Value, WindowPair
+from policies.vocabulary import Counts, Value, WindowPair
 
 
 class Coverage(Value):
@@ -92,6 +92,11 @@ class Telemetry(Protocol):
         self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
     ) -> Sequence[Variety]:
         """How many requests and how many different values each of the last whole days had."""
+
+    def served_faults(
+        self, model: str, metric: str, *, since: datetime, now: datetime, slow_ms: float | None
+    ) -> Counts:
+        """Errors (or slow answers) of everything served for a model, whoever answered."""
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
-from policies.vocabulary import Evidence, Step, Value, WindowPair
+from policies.vocabulary import Counts, Evidence, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
 from tasks.telemetry.inputs import frozen_check
 from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
+
+A_DAY = timedelta(days=1)
 
 
 class Observation(Value):
@@ -183,6 +185,28 @@ def days_of(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> list[str]:
     """The local day of each row: rows of one day resemble each other."""
     zone = ZoneInfo(policy.labels.time_zone)
     return [row.at.astimezone(zone).date().isoformat() for row in rows]
+
+
+@node("count faults", "how many answers of {model} were {rail.name} in a day?")
+def count_faults(model: str, rail: Guardrail, now: datetime) -> Counts:
+    """Of everything served, whoever answered."""
+    return current().telemetry.served_faults(
+        model, rail.metric, since=now - A_DAY, now=now, slow_ms=rail.slow_ms
+    )
+
+
+@node("a day's rows", "take a day's requests of {model}")
+def rows_of_day(
+    model: str, policy: ReleasePolicy, now: datetime, horizon_hours: float
+) -> list[SampleRow]:
+    """The newest day of which every row is older than the horizon."""
+    since = now - timedelta(hours=horizon_hours) - A_DAY
+    rows = policy.staging.sample_rows
+    return list(
+        current().telemetry.sample(
+            model, now=now, rows=rows, since=since, horizon_hours=horizon_hours
+        )
+    )
 
 
 def sample_evidence(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> Evidence:

@@ -124,3 +124,17 @@ def deviation(model: str, digest: str | None) -> str | None:
         if digest is not None and replica.serving.get("champion") != digest:
             return f"{replica.replica} serves {replica.serving.get('champion')}, not {digest}"
     return None
+
+
+@node("stray traffic", "does any candidate of {model} get traffic?")
+def stray_traffic(model: str) -> str | None:
+    """Between releases nothing but the champion may be on the switch, or in a replica."""
+    world = current()
+    plan = world.router.current(model)
+    if plan is not None and (plan.candidate is not None or plan.weight_bp or plan.mirror):
+        who = str(plan.candidate.ref) if plan.candidate else "a candidate"
+        return f"The switch gives {who} {plan.weight_bp / 100:g} %, and no release is live."
+    for replica in world.serving.observe(model):
+        if replica.weight_bp or replica.mirror:
+            return f"{replica.replica} gives a candidate {replica.weight_bp / 100:g} %."
+    return None

@@ -26,6 +26,8 @@ COMMANDS = [
     ("status",),
     ("why", "rel-1"),
     ("docs", "rel-1"),
+    ("notify", "test"),
+    ("review", "m", "--reason", "the tier still fits"),
     ("policy", "check"),
     ("policy", "explain", "low"),
 ]

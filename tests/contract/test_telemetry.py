@@ -375,6 +375,29 @@ def test_slow_answers(make: Make) -> None:
     ]
 
 
+def test_faults_of_everything_served(make: Make) -> None:
+    """Whoever answered, each request once; nothing served is nothing."""
+    rows = [
+        score("1", "champion", NOON, latency_ms=300.0),
+        score("1", "champion", NOON, latency_ms=1.0),  # repeated: the first counts
+        score("2", "candidate", NOON, None, served=True),
+        score("3", "champion", NOON, served=False),
+        score("4", "champion", NOON - 2 * HOUR, None),
+        score("5", "champion", NOON + HOUR, None),
+    ]
+    telemetry = make(predictions=rows)
+
+    def counts(metric: str, since: datetime = NOON - HOUR, model: str = MODEL) -> Counts:
+        return telemetry.served_faults(model, metric, since=since, now=NOON, slow_ms=250.0)
+
+    assert counts("error") == Counts(n=2, events=1)
+    assert counts("slow") == Counts(n=2, events=1)
+    assert counts("error", NOON - 3 * HOUR) == Counts(n=3, events=2)
+    assert counts("error", model="other") == Counts(n=0, events=0)
+    with pytest.raises(RefusedError):
+        counts("log_loss")
+
+
 def test_unknown_metrics_and_zones_are_refused(make: Make) -> None:
     """A word nobody defined is never an empty answer."""
     telemetry = make(predictions=pair("a", NOON, 0.5, 0.6, weight_bp=500))

@@ -31,6 +31,19 @@ def test_without_telemetry_it_holds_and_passes_when_it_is_back(world: MemoryWorl
     assert told.steps() == ["staging", "shadow", "canary 30 %", "full", "soak"]
 
 
+def test_the_same_hold_is_told_once_however_often_it_is_looked_at(world: MemoryWorld) -> None:
+    """Three looks at a source that stays down: one message, until the release ends for it."""
+    world.happenings.append(Happening("canary 30 %", lambda: _telemetry(world, down=True)))
+    world.ledger.at(Moment("after", "contained"), lambda: _telemetry(world, down=False))
+    told = world.release(policy="score-short")
+    assert told.ended == "HELD"
+    assert told.verdicts("canary 30 %") == ["HOLD"] * 3
+    (hold,) = [m for m in world.notifier.sent if m.kind == "hold"]
+    assert hold.title == "score v2 holds at canary 30 %: metric source down"
+    assert hold.to == ("score team",)
+    assert world.notifier.sent[-1].title == "score v2 was withdrawn without proof either way"
+
+
 def test_a_step_that_cannot_be_entered_is_entered_later(
     world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,7 +89,7 @@ def test_a_look_at_a_changed_world_sees_the_changed_world(world: MemoryWorld) ->
     def look_twice() -> list[tuple[int, float | None]]:
         seen = []
         for _ in range(2):
-            observation = observe("rel-none", policy, step, end)
+            observation = observe("rel-none", MODEL, policy, step, end)
             seen.append((observation.coverage.served, check_serving(plan).effect))
             line = world.telemetry.predictions[-1] | {"release": "rel-none", "step": "shadow"}
             world.telemetry.predictions.append(line)

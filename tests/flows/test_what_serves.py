@@ -2,38 +2,169 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from flows.rerisk import rerisk
 from flows.soak import soak
 from policies import loader
 from policies.verdict import judge
 from policies.vocabulary import Decision, Finding, ModelRef, TrafficPlan, TrafficVariant
+from tasks.ledger.record import note
 from tasks.traffic.ports import Probe
 from tasks.traffic.task import check_fallback
-from tests.flows.memory_world import CATALOG, MODEL, MemoryWorld
+from tests.flows.memory_world import CATALOG, MODEL, MemoryWorld, Moment, ProcessDied, die
 
 RULES = loader.find("score", (CATALOG, loader.CATALOG)).policy
 
 
-def test_a_champion_that_serves_as_recorded_is_left_alone(world: MemoryWorld) -> None:
+@pytest.fixture
+def watched(world: MemoryWorld) -> MemoryWorld:
+    """The policy `score` names the model, so its levels are watched between releases."""
+    folder = world.home.path / "catalog"
+    folder.mkdir()
+    text = (CATALOG / "score.yaml").read_text().replace("applies_to: []", f"applies_to: [{MODEL}]")
+    (folder / "score.yaml").write_text(text)
+    world.settings = world.settings.model_copy(update={"catalog": str(folder)})
+    return world
+
+
+def live(world: MemoryWorld, days: float) -> None:
+    world.clock.real_seconds_until(MODEL, world.clock.now(MODEL) + timedelta(days=days))
+
+
+def alerts(world: MemoryWorld) -> list[tuple[str, str]]:
+    """What the daily looks have left on the ledger."""
+    found = [e for e in world.ledger.entries() if e.kind in ("alert", "alert_over")]
+    return [(e.payload["about"], e.payload.get("status", "well")) for e in found]
+
+
+def test_a_champion_that_is_well_is_left_alone(watched: MemoryWorld) -> None:
     """Nothing is written about what is well, however often it is looked at."""
-    before = world.ledger.entries()
+    before = watched.ledger.entries()
     soak()
     soak()
-    assert world.ledger.entries() == before
-    assert world.notifier.sent == []
+    assert watched.ledger.entries() == before
+    assert watched.notifier.sent == []
 
 
-def test_another_version_behind_the_switch_is_told_once(world: MemoryWorld) -> None:
+def test_another_version_behind_the_switch_is_told_once(watched: MemoryWorld) -> None:
     """Somebody moved the switch past the record: one alert, one page, and no act."""
-    other = TrafficVariant(ref=ModelRef(model=MODEL, version="2"), digest=world.digest("2"))
-    moved = world.router.apply(TrafficPlan(model=MODEL, champion=other))
+    other = TrafficVariant(ref=ModelRef(model=MODEL, version="2"), digest=watched.digest("2"))
+    moved = watched.router.apply(TrafficPlan(model=MODEL, champion=other))
     soak()
     soak()
-    assert [e.kind for e in world.ledger.entries()].count("alert") == 1
-    (page,) = world.notifier.sent
+    assert alerts(watched) == [("what serves", "found")]
+    (page,) = watched.notifier.sent
     assert (page.kind, page.title) == ("page", f"{MODEL} does not serve what was released")
-    assert world.plan == moved
+    assert page.to == ("score-on-call",)
+    assert watched.plan == moved
+
+
+def test_a_candidate_without_a_release_is_told(watched: MemoryWorld) -> None:
+    """Somebody gave a version traffic by hand: the share that users meet is on no record."""
+    other = TrafficVariant(ref=ModelRef(model=MODEL, version="2"), digest=watched.digest("2"))
+    plan = watched.plan.model_copy(update={"candidate": other, "weight_bp": 1000, "revision": 0})
+    watched.router.apply(plan)
+    soak()
+    (told,) = watched.notifier.sent
+    assert told.title == f"{MODEL} between releases: traffic not well"
+    assert "gives score v2 10 %" in told.body
+
+
+def test_errors_labels_and_data_are_told_once_and_again_when_well(watched: MemoryWorld) -> None:
+    """Three faults in one day are one message to the owner; what is mended is told as well."""
+    now = watched.clock.now(MODEL)
+    for line in watched.telemetry.predictions:
+        line["error"] = "it broke"
+    for line in watched.telemetry.outcomes:
+        line["label"] = None
+    for line in watched.telemetry.inputs:
+        line["inputs"] = line["inputs"] | {"x": 99.0}
+    soak()
+    soak()
+    (told,) = watched.notifier.sent
+    assert (told.kind, told.to) == ("between", ("score team",))
+    faults = ["errors", "labels", "data contract"]
+    assert alerts(watched) == [(each, "found") for each in faults]
+    assert all(f"• {each} not well: " in told.body for each in faults)
+    assert "100.0%; the policy's level is 20.0%" in told.body
+
+    live(watched, 2)
+    soak()
+    assert watched.clock.now(MODEL) > now
+    assert alerts(watched)[3:] == [(each, "well") for each in faults]
+    assert watched.notifier.sent[1].to == ()
+    assert "errors well again" in watched.notifier.sent[1].title
+
+
+def test_what_cannot_be_observed_is_never_well(watched: MemoryWorld) -> None:
+    """No source, no traffic: told as not observed, once, and found again when it is back."""
+    watched.telemetry.down = True
+    soak()
+    unseen = [(each, "not observed") for each in ("errors", "labels", "data contract")]
+    assert alerts(watched) == unseen
+    assert len(watched.notifier.sent) == 1
+    watched.telemetry.down = False
+    watched.telemetry.predictions.clear()
+    soak()
+    assert alerts(watched) == unseen
+    assert "well" not in watched.notifier.sent[0].title
+
+
+def test_a_model_that_no_policy_names_is_told_as_such(world: MemoryWorld) -> None:
+    """Nobody said what is well for it: that is no silence."""
+    soak()
+    soak()
+    assert alerts(world) == [("policy", "not observed")]
+
+
+def test_a_model_on_trial_is_left_to_its_release(watched: MemoryWorld) -> None:
+    """Its release looks at it; only what serves is asked here."""
+    watched.ledger.at(Moment("before", "looked", "shadow"), die)
+    with pytest.raises(ProcessDied):
+        watched.release()
+    watched.telemetry.down = True
+    soak()
+    assert alerts(watched) == []
+
+
+# ── Risk is judged anew ─────────────────────────────────────────────────────────────────────
+
+
+def test_an_old_risk_review_is_asked_for_once_with_what_has_changed(
+    watched: MemoryWorld,
+) -> None:
+    """Six months in service: the owner gets one packet; a review ends it until the next."""
+    rerisk()
+    assert watched.notifier.sent == []
+    watched.every = timedelta(days=30)
+    live(watched, 184)
+    note(
+        watched.ledger, "kill", {"reason": "smoke"}, at=watched.clock.now(MODEL), actor="ada",
+        model=MODEL,
+    )  # fmt: skip
+    rerisk()
+    rerisk()
+    (told,) = watched.notifier.sent
+    assert (told.kind, told.to) == ("review", ("score team",))
+    assert "the policy asks every 6 months" in told.body
+    assert ("Kills", "1") in told.facts
+    due = watched.ledger.entries()[-1]
+    assert due.kind == "risk_review_due"
+    packet = (watched.home.path / due.payload["packet"]).read_text()
+    assert "killed: smoke" in packet and "No incident was opened." in packet
+
+    note(
+        watched.ledger, "risk_reviewed", {"reason": "as before"}, at=watched.clock.now(MODEL),
+        actor="ada", model=MODEL,
+    )  # fmt: skip
+    rerisk()
+    assert len(watched.notifier.sent) == 1
+    live(watched, 184)
+    rerisk()
+    assert "Last reviewed on" in watched.notifier.sent[1].body
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import IO
 from policies.errors import UnavailableError
 from policies.vocabulary import Message
 from tasks.notify.layout import blocks, fallback
+from tasks.notify.ports import Delivered
 
 
 def _wall_clock() -> datetime:
@@ -42,6 +43,10 @@ class ConsoleNotifier:
         stream.write(f"[{severity}{message.kind}] {words[:300]}\n")
         stream.flush()
         return f"outbox:{written.name}"
+
+    def deliver_waiting(self) -> tuple[Delivered, ...]:
+        """The folder is where these messages belong."""
+        return ()
 
     def _write(self, message: Message) -> Path:
         now = self._now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.vocabulary import Message
+from tasks.notify.ports import Delivered
 
 
 class MemoryNotifier:
@@ -14,3 +15,6 @@ class MemoryNotifier:
     def send(self, message: Message) -> str:
         self.sent.append(message)
         return f"memory:{len(self.sent)}"
+
+    def deliver_waiting(self) -> tuple[Delivered, ...]:
+        return ()

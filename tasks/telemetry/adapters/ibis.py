@@ -121,6 +121,19 @@ class IbisTelemetry:
             whole = closed_days(_days(rows, time_zone), timedelta(0), now)[-days:]
             return _variety(rows, whole) if whole else ()
 
+    def served_faults(
+        self, model: str, metric: str, *, since: datetime, now: datetime, slow_ms: float | None
+    ) -> Counts:
+        check_fault(metric, slow_ms)
+        with self._open("predictions") as source:
+            rows = source.predictions
+            mine = rows.served & (rows.model == model)
+            inside = (rows.at >= _moment(since)) & (rows.at <= _moment(now))
+            rows = source.keep("served", _first(rows.filter(mine & inside), "id"))
+            fault = _is_slow(rows, slow_ms) if slow_ms and metric == "slow" else ~_is_answer(rows)
+            sums = rows.aggregate(n=rows.count(), events=fault.sum().fill_null(0))
+            return Counts.model_validate(_answer(sums)[0])
+
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
     ) -> Sequence[SampleRow]:

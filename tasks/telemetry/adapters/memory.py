@@ -160,6 +160,17 @@ class MemoryTelemetry:
             first_fault_at=min(faults, default=None),
         )
 
+    def served_faults(
+        self, model: str, metric: str, *, since: datetime, now: datetime, slow_ms: float | None
+    ) -> Counts:
+        check_fault(metric, slow_ms)
+        self._answer()
+        served = [r for r in self.predictions if r["model"] == model and r["served"]]
+        rows = _first([r for r in served if since <= _at(r) <= now], "id")
+        limit = slow_ms if metric == "slow" else None
+        faults = [_is_fault(row, limit) for row in rows]
+        return Counts(n=len(faults), events=sum(faults))
+
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
     ) -> Sequence[SampleRow]:

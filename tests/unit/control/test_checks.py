@@ -15,7 +15,9 @@ from policies.loader import find
 from policies.vocabulary import Entry, Message, TrafficPlan
 from tasks.connections import World
 from tasks.ledger.adapters.memory import MemoryLedger
+from tasks.ledger.record import note
 from tasks.notify.adapters.memory import MemoryNotifier
+from tasks.notify.ports import Delivered
 
 LOADED = find("low")
 RELEASE = "rel-1"
@@ -76,6 +78,16 @@ OPENED = {
     "versions": {},
     "run_id": "run",
 }
+VOTE = {
+    "sign_off": {
+        "request_id": "req-0",
+        "person": "Mia",
+        "role": "peer",
+        "decision": "approve",
+        "signed_text": "t",
+        "signature": "s",
+    }
+}
 LATE = timedelta(days=30)  # past any first look
 
 
@@ -93,7 +105,7 @@ def test_an_overdue_release_is_told_once(world: Watched) -> None:
     assert world.kinds() == ["alert", "notified"]
     (page,) = world.pages
     assert (page.kind, page.thread) == ("page", RELEASE)
-    assert f"seatrial rollback {RELEASE} --reason WHY" in page.commands
+    assert any(f"seatrial rollback {RELEASE} --reason WHY" in each for each in page.commands)
 
 
 def test_a_release_in_time_is_left_alone(world: Watched) -> None:
@@ -140,6 +152,9 @@ def test_a_page_that_failed_is_sent_in_the_next_round(world: Watched) -> None:
         def send(self, message: Message) -> str:
             raise UnavailableError("Slack does not answer.")
 
+        def deliver_waiting(self) -> tuple[Delivered, ...]:
+            return ()
+
     world.begin(world.wall - LATE)
     back, world.notifier = world.notifier, Away()  # type: ignore[misc]
     checks = LostReleases(world, lambda: True)
@@ -148,6 +163,83 @@ def test_a_page_that_failed_is_sent_in_the_next_round(world: Watched) -> None:
     world.notifier = back  # type: ignore[misc]
     checks()
     assert (world.kinds(), len(world.pages)) == (["alert", "notified"], 1)
+
+
+REQUEST = {
+    "request_id": "req-1",
+    "nonce": "n",
+    "release_id": RELEASE,
+    "gate": "canary",
+    "model": "m",
+    "version": "2",
+    "artefact_digest": "sha256:" + "a" * 64,
+    "evidence_digest": "sha256:" + "b" * 64,
+    "policy_digest": LOADED.digest,
+    "requester": "erin",
+    "roles": {"peer": 1, "manager": 1},
+}
+ALLOWED = timedelta(minutes=LOADED.policy.pause_alert_minutes)
+
+
+@pytest.fixture
+def asking(world: Watched) -> Watched:
+    """People were asked just now."""
+    until = world.wall + timedelta(days=3)
+    asked = {"asked_at": world.wall.isoformat(), "expires_at": until.isoformat()}
+    world.begin(world.wall)
+    world.move("asked", world.wall, {"request": REQUEST | asked})
+    return world
+
+
+def later(checks: LostReleases, pause: timedelta) -> None:
+    """One round of the checks, that much later."""
+    checks._wall = lambda: datetime.now(UTC) + pause  # type: ignore[method-assign]
+    checks()
+
+
+def test_people_are_called_when_the_watcher_calls_nobody(asking: Watched) -> None:
+    """Prefect is silent: what is missing is told from outside of it, once, then escalated once."""
+    checks = LostReleases(asking, lambda: False)
+    later(checks, ALLOWED + timedelta(minutes=1))
+    assert asking.pages == []  # the watcher has still time
+    for _ in range(3):
+        later(checks, ALLOWED + timedelta(minutes=6))
+    (told,) = asking.pages
+    assert (told.kind, told.to) == ("pause", ("manager", "peer"))
+    assert ("Missing", "1 × manager, 1 × peer") in told.facts
+    for _ in range(3):
+        later(checks, 4 * ALLOWED + timedelta(minutes=6))
+    assert [page.kind for page in asking.pages] == ["pause", "page"]
+    assert asking.pages[1].title == f"Still: {told.title}"
+    assert "low" not in asking.pages[1].title and "ml-on-call" in asking.pages[1].to
+
+
+def test_who_acts_is_not_escalated_over(asking: Watched) -> None:
+    """Somebody has signed, or said why not: the clock of the escalation starts anew."""
+    checks = LostReleases(asking, lambda: False)
+    later(checks, ALLOWED + timedelta(minutes=6))
+    asking.ledger._clock = lambda: datetime.now(UTC) + 3 * ALLOWED  # type: ignore[attr-defined]
+    note(asking.ledger, "vote", VOTE, at=asking.wall, actor="Mia", release_id=RELEASE, model="m")
+    later(checks, 5 * ALLOWED)
+    assert len(asking.pages) == 1
+    later(checks, 7 * ALLOWED + timedelta(minutes=6))
+    assert len(asking.pages) == 2
+
+
+def test_what_waited_is_delivered_without_prefect(world: Watched) -> None:
+    """Slack is back, Prefect is not: the message arrives, and its release's record says so."""
+
+    class Back(MemoryNotifier):
+        def deliver_waiting(self) -> tuple[Delivered, ...]:
+            return (Delivered(title="late", thread=RELEASE, where="slack:C/1"),)
+
+    world.begin(world.wall)
+    world.notifier = Back()
+    checks = LostReleases(world, lambda: False)
+    checks()
+    checks()  # not at every round
+    (fact,) = [entry for entry in world.ledger.entries() if entry.kind == "delivered"]
+    assert (fact.release_id, fact.payload["title"]) == (RELEASE, "late")
 
 
 def alerts(world: Watched) -> list[Entry]:

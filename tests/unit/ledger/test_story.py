@@ -50,6 +50,33 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
         "raised an alert: The page is not written. – Make room.",
     ),
     (
+        "alert",
+        {"about": "labels", "status": "not observed", "why": "No row."},
+        "raised an alert: labels was not observed: No row.",
+    ),
+    (
+        "alert",
+        {"about": "people", "why": "Asked 16 minutes ago.", "missing": ["1 × peer"], "after": 4},
+        "raised an alert: Asked 16 minutes ago. (missing: 1 × peer)",
+    ),
+    ("alert_over", {"about": "labels"}, "saw that labels is well again"),
+    (
+        "notified",
+        {"title": "t", "where": "waiting:f.json: Slack does not answer."},
+        "could not tell people yet: t – Slack does not answer. (waiting:f.json)",
+    ),
+    ("delivered", {"title": "t", "where": "slack:C/1"}, "told people late: t (sent to slack:C/1)"),
+    (
+        "risk_review_due",
+        {"why": "Never reviewed.", "packet": "documents/p.md", "packet_digest": DIGEST},
+        "asked for a risk review – Never reviewed. (packet documents/p.md; sha256:abababababab…)",
+    ),
+    (
+        "risk_reviewed",
+        {"reason": "the tier fits", "since": "2026-01-01T00:00:00+00:00"},
+        "reviewed the risk – the tier fits (judged last 2026-01-01)",
+    ),
+    (
         "opened",
         {"model": "m", "version": "2", "requester": "Ada", "policy": "high", "champion": None},
         "opened the release of m v2 against the baseline rule – Ada asked for it under policy high",

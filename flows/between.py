@@ -1,0 +1,79 @@
+"""The questions of the daily look, each answered or told as not observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from policies.between import (
+    CONTRACT,
+    LABELS,
+    SERVES,
+    TRAFFIC,
+    Looked,
+    found,
+    judge_labels,
+    judge_level,
+    unseen,
+    well,
+)
+from policies.errors import SeatrialError, UnavailableError
+from policies.schema import Guardrail, ReleasePolicy
+from tasks.evaluation.task import check_day
+from tasks.ledger.record import Expected
+from tasks.telemetry.task import count_faults, rows_of_day
+from tasks.traffic.task import deviation, stray_traffic
+
+
+def serves_as_released(expected: Expected) -> Looked:
+    """A model whose replicas do not answer deviates too."""
+    try:
+        why = deviation(expected.model, expected.digest)
+    except UnavailableError as error:
+        why = str(error)
+    return found(SERVES, why) if why else well(SERVES)
+
+
+def at_rest(model: str, policy: ReleasePolicy, now: datetime) -> list[Looked]:
+    """Everything else that is asked of a model that nobody is releasing."""
+    watched = [rail for rail in policy.guardrails if rail.at_most is not None]
+    answers = [
+        asked(TRAFFIC, partial(traffic, model)),
+        *(asked(rail.name, partial(level, model, rail, now)) for rail in watched),
+        asked(LABELS, partial(labels, model, policy, now)),
+        asked(CONTRACT, partial(contract, model, policy, now)),
+    ]
+    return [answer for answer in answers if answer is not None]
+
+
+def asked(about: str, question: Callable[[], Looked | None]) -> Looked | None:
+    """A source that does not answer is not observed, and hides no other answer."""
+    try:
+        return question()
+    except SeatrialError as error:
+        return unseen(about, error.message)
+
+
+def traffic(model: str) -> Looked:
+    stray = stray_traffic(model)
+    return found(TRAFFIC, stray) if stray else well(TRAFFIC)
+
+
+def level(model: str, rail: Guardrail, now: datetime) -> Looked | None:
+    return judge_level(rail, count_faults(model, rail, now))
+
+
+def labels(model: str, policy: ReleasePolicy, now: datetime) -> Looked:
+    rows = rows_of_day(model, policy, now, policy.labels.horizon_hours)
+    return judge_labels(policy.labels, len(rows), sum(row.label is not None for row in rows))
+
+
+def contract(model: str, policy: ReleasePolicy, now: datetime) -> Looked:
+    rows = rows_of_day(model, policy, now, 0.0)
+    if not rows:
+        return unseen(CONTRACT, "No request of the last day is on record with its inputs.")
+    evidence = check_day(policy, [row.inputs for row in rows])
+    if evidence is None:
+        return unseen(CONTRACT, "The policy's contract asks nothing of a column.")
+    return found(CONTRACT, evidence.detail) if evidence.effect else well(CONTRACT)
