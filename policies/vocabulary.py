@@ -208,6 +208,19 @@ class TrafficPlan(Value):
     revision: int = 0
 
 
+class Trial(Value):
+    """From when to when a release stood at one step, and which versions were its arms."""
+
+    release_id: str
+    model: str
+    champion: str | None  # version; None: a baseline rule
+    candidate: str
+    step: str
+    weight_bp: WeightBp
+    start: datetime
+    end: datetime | None = None  # None: it still stands there
+
+
 class Serving(Value):
     """What one serving process says it does: never what it was told."""
 

@@ -176,3 +176,7 @@ class Telemetry(Protocol):
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
     ) -> Sequence[SampleRow]:
         """The newest served rows since ``since`` whose horizon has passed, with their labels."""
+
+
+class Source(Telemetry, Inspection, Protocol):
+    """What every adapter is: asked by releases, and asked how it is."""

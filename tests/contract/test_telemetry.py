@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -24,17 +24,14 @@ from tasks.telemetry.ports import (
     Exposure,
     Inspection,
     MetricSeen,
+    Source,
     Survey,
     Telemetry,
     UnitMetric,
 )
+from tests.contract.own_tables import in_own_tables
 
 Event = dict[str, Any]
-
-
-class Source(Telemetry, Inspection, Protocol):
-    """What every adapter is: asked by releases, and asked how it is."""
-
 
 Make = Callable[..., Source]
 KINDS = ("predictions", "outcomes", "inputs", "metrics")
@@ -109,11 +106,14 @@ def _in_spool(spool: Path, form: str, **events: Sequence[Event]) -> IbisTelemetr
     return IbisTelemetry(spool)
 
 
-@pytest.fixture(params=["memory", "text", "mixed"])
+@pytest.fixture(params=["memory", "text", "mixed", "mapped"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """A telemetry over the events given: lists, text files, or Parquet and a torn text file."""
+    """A telemetry over the events given: lists, text files, Parquet and a torn text file, or a
+    team's own tables."""
     if request.param == "memory":
         return lambda **events: MemoryTelemetry(**{k: list(v) for k, v in events.items()})
+    if request.param == "mapped":
+        return lambda **events: in_own_tables(tmp_path, **events)
     return lambda **events: _in_spool(tmp_path / "spool", request.param, **events)
 
 

@@ -426,7 +426,9 @@ def _newest(rows: Any, count: int) -> Any:
 def _sample_row(row: dict[str, Any]) -> SampleRow:
     import json
 
-    return SampleRow(inputs=json.loads(row["inputs"]), label=row["label"], at=_utc(row["at"]))
+    inputs = row["inputs"]  # JSON text in the spool, columns in a table of one's own
+    told = json.loads(inputs) if isinstance(inputs, str) else inputs
+    return SampleRow(inputs=told, label=row["label"], at=_utc(row["at"]))
 
 
 def _answer(expression: Any) -> list[dict[str, Any]]:
