@@ -89,6 +89,8 @@ class Survey(Value):
     late_labels: int = 0  # after the horizon
     lag_median_hours: float | None = None
     lag_p99_hours: float | None = None
+    mature: int = 0  # rows whose label horizon has passed
+    mature_labelled: int = 0  # of those, with a label that came in time
     ages: tuple[AgeShare, ...] = ()
     arms: tuple[ArmSeen, ...] = ()  # of the live release, where there is one
     metrics: tuple[MetricSeen, ...] = ()

@@ -392,7 +392,7 @@ def test_a_survey_counts_what_is_odd(make: Make) -> None:
         model=MODEL, lines=8, served=4, newest=NOON + 25 * HOUR, repeated=2, failed=1,
         bad_scores=1, without_unit=1, from_the_future=2, labels=7, unknown_labels=1,
         repeated_labels=1, early_labels=1, late_labels=1,
-        lag_median_hours=19.0, lag_p99_hours=35.66,
+        lag_median_hours=19.0, lag_p99_hours=35.66, mature=3, mature_labelled=1,
         ages=(AgeShare(days_old=14, rows=3, labelled=2),),
         arms=(ArmSeen(arm="candidate", scored=2, served=0),
               ArmSeen(arm="champion", scored=3, served=3)),
@@ -401,6 +401,7 @@ def test_a_survey_counts_what_is_odd(make: Make) -> None:
     )  # fmt: skip
     soon = survey(telemetry, NOON + 26 * HOUR, None)
     assert (soon.arms, soon.lag_median_hours) == ((), 2.0)
+    assert (soon.mature, soon.mature_labelled) == (1, 1)
     assert soon.ages == (
         AgeShare(days_old=0, rows=2, labelled=0), AgeShare(days_old=1, rows=1, labelled=1)
     )  # fmt: skip

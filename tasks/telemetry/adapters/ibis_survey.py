@@ -32,6 +32,7 @@ def survey(
         model=model,
         **told,
         **_lags(labelled),
+        **_mature(labelled, now, horizon),
         ages=_ages(labelled, now),
         arms=_arms(rows, release_id),
         metrics=_metrics(metrics, known),
@@ -90,9 +91,22 @@ def _labelled(rows: Any, outcomes: Any, now: datetime) -> Any:
     served = _first(rows.filter(rows.served & (rows.at <= _moment(now))), "id")
     first = _first(outcomes.filter(outcomes.label.notnull()), "id").select("id", labelled_at="at")
     joined = served.select("id", "at").left_join(first, "id")
+    # Whole seconds: engines differ in how they take the difference of two times.
     lag = joined.labelled_at.epoch_seconds() - joined.at.epoch_seconds()
     counts = joined.labelled_at.between(joined.at, _moment(now))
-    return joined.select("at", lag=ibis.ifelse(counts, lag, ibis.null()))
+    known = ibis.ifelse(counts, joined.labelled_at, ibis.null())
+    return joined.select("at", labelled_at=known, lag=ibis.ifelse(counts, lag, ibis.null()))
+
+
+def _mature(labelled: Any, now: datetime, horizon: timedelta) -> dict[str, int]:
+    mature = labelled.at <= _moment(now - horizon)
+    in_time = labelled.labelled_at <= labelled.at + _span(horizon)
+    return _answer(
+        labelled.aggregate(
+            mature=mature.sum().fill_null(0),
+            mature_labelled=(mature & in_time).sum().fill_null(0),
+        )
+    )[0]
 
 
 def _lags(labelled: Any) -> dict[str, float | None]:

@@ -29,6 +29,7 @@ def survey(
     first = {e["id"]: _at(e) for e in _first(labels, "id")}
     served = {r["id"]: _at(r) for r in _first([e for e in rows if e["served"]], "id")}
     lags = {i: _lag(at, first.get(i), now) for i, at in served.items() if at <= now}
+    mature = [i for i, at in served.items() if at <= now - horizon]
     hours = sorted(lag / 3600 for lag in lags.values() if lag is not None)
     return Survey(
         model=model,
@@ -47,6 +48,10 @@ def survey(
         late_labels=sum(i in known and at > known[i] + horizon for i, at in first.items()),
         lag_median_hours=_quantile(hours, 0.5),
         lag_p99_hours=_quantile(hours, 0.99),
+        mature=len(mature),
+        mature_labelled=sum(
+            lags[i] is not None and first[i] <= served[i] + horizon for i in mature
+        ),
         ages=_ages(served, lags, now),
         arms=_arms([r for r in rows if release_id is not None and r["release"] == release_id]),
         metrics=_metrics(metrics, known),
