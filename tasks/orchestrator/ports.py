@@ -20,7 +20,10 @@ class Run(Value):
 
 
 class Orchestrator(Protocol):
-    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run: ...
+    def launch(
+        self, deployment: str, parameters: dict[str, Any], *, name: str = "", key: str = ""
+    ) -> Run:
+        """With a ``key``: what was launched under it before, and nothing new."""
 
     def wake(self, run_id: str) -> Run:
         """Have a parked, suspended or crashed run start again now."""

@@ -37,11 +37,13 @@ class PrefectOrchestrator:
         self._api = api
         self._ui = ui.rstrip("/")
 
-    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run:
+    def launch(
+        self, deployment: str, parameters: dict[str, Any], *, name: str = "", key: str = ""
+    ) -> Run:
         with self._client() as client:
             found = client.read_deployment_by_name(deployment)
             run = client.create_flow_run_from_deployment(
-                found.id, parameters=parameters, name=name or None
+                found.id, parameters=parameters, name=name or None, idempotency_key=key or None
             )
             return self._told(run)
 
