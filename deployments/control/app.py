@@ -18,14 +18,13 @@ from starlette.routing import Route
 from deployments.control import switch
 from deployments.control.access import Denied, Token, require
 from deployments.control.checks import DueChecks, Watch
-from deployments.control.hooks import Hook, TooLarge, Unsigned
+from deployments.control.hooks import Hook, TooLarge, Unsigned, look_soon
 from deployments.control.ofrep import evaluate
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.vocabulary import TrafficPlan
 from tasks.connections import World
 from tasks.traffic.document import check
 
-REGISTER = "register/register"
 Handler = Callable[[Request], Any]
 
 
@@ -111,7 +110,7 @@ def create_app(
 ) -> Starlette:
     """``checks`` is called every few seconds in a thread (see ``deployments.control.checks``)."""
     watch = Watch(checks, every_seconds)
-    hook = Hook(lambda: token("hook"), lambda: world.orchestrator.launch(REGISTER, {}))
+    hook = Hook(lambda: token("hook"), lambda: look_soon(world))
     control = Control(world, token, watch, hook)
 
     @contextlib.asynccontextmanager

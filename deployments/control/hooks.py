@@ -17,17 +17,32 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from policies.errors import SeatrialError
+from policies.requests import REQUEST_TAG, REQUESTER_TAG
+from tasks.connections import World
 
 OLDEST_SECONDS = 300.0  # MLflow tries a delivery for about a minute; clocks differ by less
 REMEMBERED = 10_000  # deliveries: a thousand an hour for longer than they are young enough
 MOST_BYTES = 64 * 1024
+REGISTER = "register/register"
+SOON = timedelta(seconds=30)  # a look that begins by then sees what a hint is about
 VERSION_EVENTS = ("registered_model", "model_version", "model_version_tag", "model_version_alias")
+OUR_TAGS = (REQUEST_TAG, REQUESTER_TAG)
+
+
+def look_soon(world: World) -> None:
+    """Have the registry looked at, unless that is about to happen: hints come in bursts."""
+    soon = datetime.now(UTC) + SOON
+    for run in world.orchestrator.runs(REGISTER):
+        if run.state in ("SCHEDULED", "PENDING") and (run.due is None or run.due <= soon):
+            return
+    world.orchestrator.launch(REGISTER, {}, name="register, on a hint")
 
 
 class Unsigned(Exception):
@@ -111,4 +126,8 @@ def _is_of_a_version(body: bytes) -> bool:
         told: Any = json.loads(body)
     except ValueError:
         return False
-    return isinstance(told, dict) and told.get("entity") in VERSION_EVENTS
+    if not isinstance(told, dict) or told.get("entity") not in VERSION_EVENTS:
+        return False
+    data = told.get("data")
+    key = data.get("key") if isinstance(data, dict) else None
+    return told["entity"] != "model_version_tag" or key in OUR_TAGS

@@ -126,7 +126,7 @@ def _metrics(survey: Survey, policy: ReleasePolicy) -> Iterator[Check]:
     for name in sorted(_asked_for(policy) | seen.keys()):
         found = seen.get(name)
         values, unknown = (found.values, found.unknown) if found else (0, 0)
-        told = f"{values:,} values, {unknown:,} of unknown rows"
+        told = f"{values:,} posted, {unknown:,} of unknown rows"
         if name not in _asked_for(policy):
             yield Check(part=f"metric {name}", well=True, told=f"{told}; no guardrail asks for it")
             continue

@@ -22,7 +22,8 @@ import uvicorn
 from cryptography.fernet import Fernet
 from starlette.testclient import TestClient
 
-from deployments.control.app import REGISTER, create_app
+from deployments.control.app import create_app
+from deployments.control.hooks import REGISTER
 from policies.errors import UnavailableError
 from tasks.connections import World
 from tasks.ledger.adapters.memory import MemoryLedger
@@ -40,7 +41,7 @@ class Hooked(World):
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         self.ledger = MemoryLedger()
-        self.orchestrator = MemoryOrchestrator()
+        self.orchestrator: MemoryOrchestrator = MemoryOrchestrator()
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def post(http: TestClient, body: bytes, headers: dict[str, str]) -> tuple[int, A
     return answer.status_code, answer.json()
 
 
-def looks(world: World, wanted: int) -> int:
+def looks(world: Hooked, wanted: int) -> int:
     """How many looks were launched, once as many as wanted are there or the time is up."""
     until = time.monotonic() + (2.0 if wanted else 0.2)
     while time.monotonic() < until and len(world.orchestrator.runs(REGISTER)) < max(wanted, 1):
@@ -85,7 +86,7 @@ BODY = json.dumps(EVENT).encode()
 
 
 def test_a_signed_delivery_has_the_registry_looked_at_and_nothing_else(
-    http: TestClient, world: World
+    http: TestClient, world: Hooked
 ) -> None:
     """Nothing of its body is passed on; a second delivery of the same id does nothing."""
     assert post(http, BODY, signed(BODY)) == (202, {"hint": "taken"})
@@ -94,8 +95,23 @@ def test_a_signed_delivery_has_the_registry_looked_at_and_nothing_else(
     assert world.ledger.entries() == []
     assert post(http, BODY, signed(BODY)) == (200, {"hint": "seen before"})
     assert looks(world, 0) == 1
-    assert post(http, BODY, signed(BODY, "d-2"))[0] == 202
+
+
+def test_a_burst_of_hints_is_one_look(http: TestClient, world: Hooked) -> None:
+    """A look that has not begun sees all of it; one that has begun is followed by another."""
+    for number in range(5):
+        assert post(http, BODY, signed(BODY, f"d-{number}"))[0] == 202
+    assert looks(world, 2) == 1
+    begin(world)
+    assert post(http, BODY, signed(BODY, "d-9"))[0] == 202
     assert looks(world, 2) == 2
+
+
+def begin(world: Hooked) -> None:
+    """A worker has taken the look up."""
+    for run in world.orchestrator.runs(REGISTER):
+        running = run.model_copy(update={"state": "RUNNING", "state_name": "Running"})
+        world.orchestrator.put(REGISTER, running)
 
 
 FORGED: list[tuple[str, Callable[[dict[str, str]], dict[str, str]]]] = [
@@ -115,7 +131,7 @@ FORGED: list[tuple[str, Callable[[dict[str, str]], dict[str, str]]]] = [
 
 @pytest.mark.parametrize(("name", "forge"), FORGED, ids=[name for name, _ in FORGED])
 def test_what_is_forged_or_late_changes_nothing(
-    http: TestClient, world: World, name: str, forge: Callable[[dict[str, str]], dict[str, str]]
+    http: TestClient, world: Hooked, name: str, forge: Callable[[dict[str, str]], dict[str, str]]
 ) -> None:
     """Refused alike, so that nobody learns what was wrong."""
     code, said = post(http, BODY, forge(signed(BODY)))
@@ -123,15 +139,24 @@ def test_what_is_forged_or_late_changes_nothing(
     assert looks(world, 0) == 0
 
 
-def test_without_a_secret_on_record_nobody_gets_in(world: World) -> None:
+def test_without_a_secret_on_record_nobody_gets_in(world: Hooked) -> None:
     with TestClient(create_app(world, lambda _: None, lambda: ())) as client:
         assert post(client, BODY, signed(BODY, secret=""))[0] == 401
         assert post(client, BODY, signed(BODY, secret="None"))[0] == 401
 
 
-@pytest.mark.parametrize("body", [b"no json", b"[]", b'{"entity": "prompt"}', b'{"entity": [1]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no json",
+        b"[]",
+        b'{"entity": "prompt"}',
+        b'{"entity": [1]}',
+        b'{"entity": "model_version_tag", "data": {"key": "owner"}}',
+    ],
+)
 def test_what_is_not_about_a_version_is_answered_and_left(
-    http: TestClient, world: World, body: bytes
+    http: TestClient, world: Hooked, body: bytes
 ) -> None:
     assert post(http, body, signed(body)) == (200, {"hint": "not about a version"})
     assert looks(world, 0) == 0
@@ -142,7 +167,7 @@ def test_a_large_body_is_refused_before_it_is_read_whole(http: TestClient) -> No
     assert post(http, body, signed(body))[0] == 413
 
 
-def test_a_hint_that_comes_to_nothing_is_told_in_health(http: TestClient, world: World) -> None:
+def test_a_hint_that_comes_to_nothing_is_told_in_health(http: TestClient, world: Hooked) -> None:
     """Prefect is away: the registry was answered at once, and polling will find it."""
 
     class Away(MemoryOrchestrator):
@@ -230,6 +255,7 @@ def test_a_real_registry_calls(mlflow: str, control: str, world: Hooked) -> None
     while not world.orchestrator.runs(REGISTER) and time.monotonic() < until:
         time.sleep(0.05)
     assert [run.parameters for run in world.orchestrator.runs(REGISTER)] == [{}]
+    begin(world)
     client.set_model_version_tag("m", "1", "seatrial.requester", "erin")
     while len(world.orchestrator.runs(REGISTER)) < 2 and time.monotonic() < until:
         time.sleep(0.05)
