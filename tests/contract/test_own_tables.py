@@ -84,7 +84,7 @@ def test_rows_are_placed_by_the_record(database: Path) -> None:
     assert [(w.step, w.champion, w.candidate) for w in live] == [
         ("canary 5 %", Counts(n=1, events=0), Counts(n=2, events=1))
     ]
-    assert telemetry.exposure("r1") == 2
+    assert telemetry.exposure("r1").requests == 2
     assert asked(own(database, trials=())) == Coverage(served=0, both=0, mature=0, labelled=0)
 
 
