@@ -24,7 +24,14 @@ _MISMATCHED = (
     ("paired_mean", "slow"),
     ("proportion", "log_loss"),
     ("proportion", "brier"),
+    ("mean", "log_loss"),
+    ("mean", "brier"),
+    ("mean", "error"),
+    ("mean", "slow"),
+    ("paired_mean", "business"),
+    ("proportion", "business"),
 )
+_BUSINESS = ("name_of_metric", "direction", "cap", "without_value")
 
 
 def disagreements(document: Mapping[str, Any]) -> Found:
@@ -119,8 +126,11 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean; error and slow "
-                "are proportion.",
+                "are proportion; business is mean.",
             )
+        for field in _BUSINESS:
+            if metric is not None and (metric == "business") != (_at(rail, field) is not None):
+                yield (*place, field), "belongs to the metric business, and only there."
 
 
 def _segments_agree(rail: Any, place: Where) -> Found:
@@ -133,10 +143,10 @@ def _segments_agree(rail: Any, place: Where) -> Found:
             (*place, "segments", "rollback_at"),
             f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
         )
-    if _at(rail, "kind") == "proportion":
+    if _at(rail, "kind") in ("proportion", "mean"):
         yield (
             (*place, "segments"),
-            "belong to a guardrail of paired differences: rates are not taken by group yet.",
+            "belong to a guardrail of paired differences: others are not taken by group yet.",
         )
     values = _at(segments, "values")
     if isinstance(values, list) and len({str(value) for value in values}) < len(values):

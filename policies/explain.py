@@ -23,10 +23,12 @@ _METRICS = {
     "brier": "Brier score",
     "error": "share of failed answers",
     "slow": "share of slow answers",
+    "business": "business metric",
 }
 _KINDS = {
     "paired_mean": "Both models score the same requests and their differences are judged",
     "proportion": "The rates of the two models on the same days are compared",
+    "mean": "The means of the units that the two models answered on the same days are compared",
 }
 _FALLBACK = {
     "previous": "the previous version",
@@ -153,6 +155,19 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
         f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
         f"information of {rail.information:,.10g} at the end.",
         *_segments(rail.segments),
+        *_business(rail),
+    )
+
+
+def _business(rail: Guardrail) -> tuple[str, ...]:
+    if (rail.name_of_metric, rail.direction, rail.cap, rail.without_value) == (None,) * 4:
+        return ()
+    cap = "without a cap" if rail.cap is None else f"for at most {rail.cap:g}"
+    missing = str(rail.without_value).replace("_", " ")
+    return (
+        f"The metric is {rail.name_of_metric}, better when it goes {rail.direction}; a unit counts "
+        f"once a step, {cap}, and as {missing} when nothing was posted of it.",
+        "A step for which nobody has posted it is not enough evidence.",
     )
 
 

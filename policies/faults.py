@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +21,7 @@ from policies.schema import ReleasePolicy
 
 Where = tuple[str | int, ...]
 Fault = tuple[Where, str]
+Model = TypeVar("Model", bound=BaseModel)
 
 _WANTED = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 _COMPARED = {
@@ -45,9 +46,18 @@ def read(document: Mapping[str, Any]) -> tuple[ReleasePolicy | None, list[Fault]
     return (None, faults) if faults else (policy, [])
 
 
-def wanted(where: Where) -> str:
+def read_as(document: Mapping[str, Any], schema: type[Model]) -> tuple[Model | None, list[Fault]]:
+    """Any other document, or every fault that its schema finds."""
+    try:
+        return schema.model_validate_json(json.dumps(document), strict=True), []
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        return None, [(_where(detail), _say(detail, schema)) for detail in found]
+
+
+def wanted(where: Where, schema: type[BaseModel] = ReleasePolicy) -> str:
     """What may stand at a place of the document."""
-    annotation: Any = ReleasePolicy
+    annotation: Any = schema
     for part in where:
         annotation = _inside(annotation, part)
     return _describe(annotation)
@@ -62,27 +72,28 @@ def _told(detail: ErrorDetails, faults: list[Fault]) -> bool:
 
 
 def _where(detail: ErrorDetails) -> Where:
-    return tuple(part for part in detail["loc"] if part != "[key]")
+    """Without Pydantic's marks, as in ``("model", "[text]")``."""
+    return tuple(part for part in detail["loc"] if not str(part).startswith("["))
 
 
-def _say(detail: ErrorDetails) -> str:
+def _say(detail: ErrorDetails, schema: type[BaseModel] = ReleasePolicy) -> str:
     kind, where = detail["type"], _where(detail)
     if kind == "missing":
-        return f"is missing. Write {wanted(where)}."
+        return f"is missing. Write {wanted(where, schema)}."
     if kind == "extra_forbidden":
-        return _unknown(where)
+        return _unknown(where, schema)
     if kind == "value_error":
         return f"{detail['msg'].removeprefix('Value error, ')}."
     if kind in _COMPARED:
         key, words = _COMPARED[kind]
         return f"is {_show(detail['input'])}. Write a number {words} {detail['ctx'][key]:g}."
     if kind in ("string_too_short", "too_short"):
-        return f"is empty. Write {wanted(where)}."
-    return f"is {_show(detail['input'])}. Write {wanted(where)}."
+        return f"is empty. Write {wanted(where, schema)}."
+    return f"is {_show(detail['input'])}. Write {wanted(where, schema)}."
 
 
-def _unknown(where: Where) -> str:
-    known = sorted(_fields(where[:-1]))
+def _unknown(where: Where, schema: type[BaseModel]) -> str:
+    known = sorted(_fields(where[:-1], schema))
     close = get_close_matches(str(where[-1]), known, n=1)
     if close:
         return f"is not a field. Did you mean {close[0]}?"
@@ -99,8 +110,8 @@ def _show(value: object) -> str:
     return json.dumps(value)
 
 
-def _fields(where: Where) -> tuple[str, ...]:
-    annotation: Any = ReleasePolicy
+def _fields(where: Where, schema: type[BaseModel]) -> tuple[str, ...]:
+    annotation: Any = schema
     for part in where:
         annotation = _inside(annotation, part)
     plain = _plain(annotation)

@@ -1,4 +1,4 @@
-"""YAML text → ReleasePolicy and digest. The one file here that opens a file.
+"""YAML text → ReleasePolicy and digest (or a column mapping). The one file that opens a file.
 
 A document is read by the rules of YAML 1.2 (``no`` is text, ``1e5`` a number) and refused with
 every fault at once, each as ``file:line: field: what is wrong, what to write instead``. Aliases
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -23,7 +23,8 @@ import rfc8785
 import yaml
 
 from policies.errors import PolicyError
-from policies.faults import Where, dotted, read
+from policies.faults import Where, dotted, read, read_as
+from policies.mapping import TelemetryMap
 from policies.schema import ReleasePolicy
 
 CATALOG = Path(__file__).parent / "catalog"
@@ -38,6 +39,22 @@ class LoadedPolicy:
     policy: ReleasePolicy
     digest: str
     source: Path
+
+
+@dataclass(frozen=True)
+class LoadedMap:
+    """A column mapping, with the line of each of its fields: faults are found in the tables."""
+
+    mapping: TelemetryMap
+    source: Path
+    lines: Mapping[Where, int]
+
+    def fault(self, where: Where, what: str) -> str:
+        """``file:line: field: what``, for a fault that only the tables could show."""
+        known = where
+        while known not in self.lines:
+            known = known[:-1]
+        return f"{_shown(self.source)}:{self.lines[known]}: {dotted(where)}: {what}"
 
 
 @dataclass
@@ -72,6 +89,21 @@ def load(path: Path | str) -> LoadedPolicy:
     if policy is None or faults:
         raise _refusal(source, document, faults)
     return LoadedPolicy(policy, digest_of(policy), source)
+
+
+def load_map(path: Path | str) -> LoadedMap:
+    """Read ``telemetry.yaml``, by the same rules as a policy."""
+    source = Path(path)
+    try:
+        document = _read(source)
+        mapping, faults = read_as(document.data, TelemetryMap)
+        if mapping is None or faults or document.faults:
+            raise _refusal(source, document, [*faults, *document.faults])
+    except PolicyError as error:
+        advice = "Mend it, and run `seatrial doctor --telemetry` again."
+        raise PolicyError(error.message, faults=error.faults, advice=advice) from error
+    lines = {where: line for where, (_, line) in document.places.items()}
+    return LoadedMap(mapping, source, lines)
 
 
 def digest_of(policy: ReleasePolicy) -> str:
@@ -237,7 +269,7 @@ def _read(path: Path) -> _Document:
         node = _compose(text)
     except OSError as error:
         raise PolicyError(
-            f"The policy {shown} cannot be read: {(error.strerror or 'unknown').lower()}.",
+            f"{shown} cannot be read: {(error.strerror or 'unknown').lower()}.",
             faults=(f"{shown}:1: document: cannot be read.",),
             advice="Check the path, or name a policy of the catalogue.",
         ) from error
@@ -251,8 +283,9 @@ def _read(path: Path) -> _Document:
         raise _error(f"{shown} is not YAML", [fault]) from error
     if not isinstance(node, yaml.MappingNode):
         what = "is empty" if node is None else "is not a block of fields"
-        fault = f"{shown}:1: document: {what}. Start with 'policy: {path.stem}'."
-        raise _error(f"{shown} holds no policy", [fault])
+        start = f"'policy: {path.stem}'" if path.stem != "telemetry" else "'predictions:'"
+        fault = f"{shown}:1: document: {what}. Start with {start}."
+        raise _error(f"{shown} holds no fields", [fault])
     document = _Document({}, {(): (shown, 1)})
     document.data = _value(node, (), document, shown) or {}
     return document

@@ -110,8 +110,8 @@ class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
     name: Text
-    kind: Literal["paired_mean", "proportion"]
-    metric: Literal["log_loss", "brier", "error", "slow"]
+    kind: Literal["paired_mean", "proportion", "mean"]
+    metric: Literal["log_loss", "brier", "error", "slow", "business"]
     margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
     weight: Positive  # share of the harm budget
@@ -120,6 +120,11 @@ class Guardrail(Rule):
     information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
     # effect estimate; the tuning scales of the e-process are fixed from it beforehand
     segments: Segments | None = None
+    # metric 'business': what is posted under this name, one value a randomised unit
+    name_of_metric: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
+    direction: Literal["up", "down"] | None = None  # which way is better
+    cap: Positive | None = None  # no unit counts for more, up or down; fixed beforehand
+    without_value: Literal["zero", "left_out"] | None = None  # a unit nothing was posted of
     why: Text
 
     @model_validator(mode="after")
@@ -136,6 +141,14 @@ class Guardrail(Rule):
             raise ValueError("at_most belongs to errors and slow answers")
         if (self.kind == "paired_mean") != (self.metric in ("log_loss", "brier")):
             raise ValueError("log_loss and brier are paired_mean; error and slow are proportion")
+        if (self.kind == "mean") != (self.metric == "business"):
+            raise ValueError("business is mean, and nothing else is")
+        own = (self.name_of_metric, self.direction, self.cap, self.without_value)
+        if {field is not None for field in own} != {self.metric == "business"}:
+            raise ValueError(
+                "name_of_metric, direction, cap and without_value belong to the metric "
+                "'business', all four, and only there"
+            )
         return self
 
     def whole(self) -> Guardrail:

@@ -144,7 +144,9 @@ class WindowPair(Value):
     """One time window at one ramp step.
 
     Paired quality: ``paired`` holds the per-row differences candidate minus champion (greater
-    is worse). Live counts: ``champion`` and ``candidate``.
+    is worse). Live counts: ``champion`` and ``candidate``. A business metric: one value a
+    randomised unit, in the metric's own direction, in ``champion_units`` and
+    ``candidate_units``.
     """
 
     start: datetime
@@ -152,6 +154,8 @@ class WindowPair(Value):
     paired: Moments | None = None
     champion: Counts | None = None
     candidate: Counts | None = None
+    champion_units: Moments | None = None
+    candidate_units: Moments | None = None
 
 
 class Judged(Value):
@@ -202,6 +206,19 @@ class TrafficPlan(Value):
     release_id: str | None = None
     step: str = ""
     revision: int = 0
+
+
+class Trial(Value):
+    """From when to when a release stood at one step, and which versions were its arms."""
+
+    release_id: str
+    model: str
+    champion: str | None  # version; None: a baseline rule
+    candidate: str
+    step: str
+    weight_bp: WeightBp
+    start: datetime
+    end: datetime | None = None  # None: it still stands there
 
 
 class Serving(Value):

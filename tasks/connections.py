@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,13 +22,14 @@ from policies.errors import RefusedError, UnavailableError
 from tasks.orchestrator.clock import ReplayClock
 
 if TYPE_CHECKING:
+    from policies.vocabulary import Trial
     from tasks.approval.ports import Directory
     from tasks.evaluation.ports import DataContract, DriftPage
     from tasks.ledger.ports import Ledger
     from tasks.notify.ports import Notifier
     from tasks.orchestrator.ports import Clock, Orchestrator
     from tasks.registry.ports import Registry
-    from tasks.telemetry.ports import Telemetry
+    from tasks.telemetry.ports import Source
     from tasks.traffic.ports import Router, ServingPlane
 
 HOME_VARIABLE = "SEATRIAL_HOME"
@@ -66,6 +67,10 @@ class Home:
     def waiting(self) -> Path:
         """Messages that could not be delivered yet."""
         return self.path / "outbox" / "waiting"
+
+    @property
+    def telemetry_map(self) -> Path:
+        return self.path / "telemetry.yaml"
 
     def slack_people(self) -> dict[str, str]:
         """Names of policies (on-call, owners, roles) and their ids in Slack, as far as known.
@@ -143,10 +148,21 @@ class World:
         return GatewayServingPlane(self.settings.gateway_urls, self.home.token("route"))
 
     @cached_property
-    def telemetry(self) -> Telemetry:
+    def telemetry(self) -> Source:
+        """The gateway's spool; a team's own tables where the home has a ``telemetry.yaml``."""
+        if self.home.telemetry_map.exists():
+            from policies.loader import load_map
+            from tasks.telemetry.adapters.mapped import MappedTelemetry
+
+            return MappedTelemetry(self.home.path, load_map(self.home.telemetry_map), self._trials)
         from tasks.telemetry.adapters.ibis import IbisTelemetry
 
         return IbisTelemetry(self.home.path / "spool")
+
+    def _trials(self) -> Sequence[Trial]:
+        from tasks.ledger.record import trials
+
+        return trials(self.ledger)
 
     @cached_property
     def directory(self) -> Directory:

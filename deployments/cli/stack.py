@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from deployments.cli.home import here
@@ -48,8 +50,19 @@ def down(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    model: Annotated[str | None, typer.Argument(help="With --telemetry: this model alone.")] = None,
+    telemetry: Annotated[
+        bool, typer.Option("--telemetry", help="Look at predictions, labels and metrics instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check every part and say what to do about what is not well."""
+    if telemetry:
+        _doctor_of_telemetry(model, as_json)
+        return
+    if model is not None:
+        raise typer.BadParameter("name a model with --telemetry only")
     from deployments.stack.doctor import examine
 
     found = examine(here())
@@ -59,4 +72,19 @@ def doctor(as_json: AsJson = False) -> None:
     data = [item.plain() for item in found]
     show(data, table("Health", ("part", "state", "what was seen", "what to do"), rows), as_json)
     if not all(item.well for item in found):
+        raise typer.Exit(1)
+
+
+def _doctor_of_telemetry(model: str | None, as_json: bool) -> None:
+    from deployments.stack.telemetry import examine
+
+    found = examine(here(), model)
+    data = {name: [item.plain() for item in items] for name, items in found.items()}
+    columns = ("part", "state", "what was seen", "what to do")
+    if as_json:
+        show(data, "", as_json)
+    for name, items in found.items() if not as_json else ():
+        rows = [(i.part, "well" if i.well else "NOT WELL", i.told, i.advice) for i in items]
+        show(data, table(name, columns, rows), as_json)
+    if not all(item.well for items in found.values() for item in items):
         raise typer.Exit(1)

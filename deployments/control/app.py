@@ -18,6 +18,7 @@ from starlette.routing import Route
 from deployments.control import switch
 from deployments.control.access import Denied, Token, require
 from deployments.control.checks import DueChecks, Watch
+from deployments.control.hooks import Hook, TooLarge, Unsigned, look_soon
 from deployments.control.ofrep import evaluate
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.vocabulary import TrafficPlan
@@ -34,12 +35,13 @@ class Malformed(RefusedError):
 class Control:
     """The handlers over one world. Blocking work runs in threads."""
 
-    def __init__(self, world: World, token: Token, watch: Watch) -> None:
-        self._world, self._token, self._watch = world, token, watch
+    def __init__(self, world: World, token: Token, watch: Watch, hook: Hook) -> None:
+        self._world, self._token, self._watch, self._hook = world, token, watch, hook
 
     async def health(self, _: Request) -> Response:
         ago = round(self._watch.seconds_ago, 1)
-        return JSONResponse({"watch_fault": self._watch.fault, "watch_seconds_ago": ago})
+        faults = {"watch_fault": self._watch.fault, "hook_fault": self._hook.fault}
+        return JSONResponse(faults | {"watch_seconds_ago": ago})
 
     async def flags(self, request: Request) -> Response:
         require(request, "read", self._token)
@@ -108,7 +110,8 @@ def create_app(
 ) -> Starlette:
     """``checks`` is called every few seconds in a thread (see ``deployments.control.checks``)."""
     watch = Watch(checks, every_seconds)
-    control = Control(world, token, watch)
+    hook = Hook(lambda: token("hook"), lambda: look_soon(world))
+    control = Control(world, token, watch, hook)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -123,9 +126,16 @@ def create_app(
             Route("/models/{model}/plan", control.plan, methods=["POST"]),
             Route("/models/{model}/kill", control.kill, methods=["POST"]),
             Route("/models/{model}/restore", control.restore, methods=["POST"]),
+            Route("/hooks/mlflow", hook.receive, methods=["POST"]),
             Route("/ofrep/v1/evaluate/flags/{key}", control.ofrep, methods=["POST"]),
         ],
-        exception_handlers={Denied: _denied, SeatrialError: _failed, HTTPException: _http},
+        exception_handlers={
+            Denied: _denied,
+            Unsigned: _unsigned,
+            TooLarge: _too_large,
+            SeatrialError: _failed,
+            HTTPException: _http,
+        },
         lifespan=lifespan,
     )
 
@@ -157,6 +167,15 @@ async def _denied(_: Request, error: Exception) -> Response:
     advice = f"Send the {error} token of tokens.json as a bearer token."
     headers = {"www-authenticate": "Bearer"}
     return JSONResponse({"error": "Not authorised.", "advice": advice}, 401, headers)
+
+
+async def _unsigned(_: Request, __: Exception) -> Response:
+    advice = "Sign with the hook token of tokens.json, as MLflow does; send within five minutes."
+    return JSONResponse({"error": "Not authorised.", "advice": advice}, 401)
+
+
+async def _too_large(_: Request, __: Exception) -> Response:
+    return JSONResponse({"error": "The body is too large.", "advice": "At most 64 KiB."}, 413)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -33,6 +34,7 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
                 "unanswered": counts.unanswered,
                 "discarded": counts.discarded,
                 "mirror_shed": counts.shed,
+                "outcomes": asdict(gateway.recent.total),
                 "lines_dropped": spool.dropped,
                 "document_error": gateway.document_error,
                 "spool_error": spool.fault,
@@ -64,8 +66,8 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
 
     async def outcomes(request: Request) -> Response:
         read = read_outcomes(read_body(await request.body()), gateway.options.request_rows)
-        accepted = await gateway.record(request.path_params["model"], read)
-        return JSONResponse({"accepted": accepted})
+        tally = await gateway.record(request.path_params["model"], read)
+        return JSONResponse(asdict(tally))
 
     async def score(request: Request) -> Response:
         _authorise(request, route_token())

@@ -12,6 +12,7 @@ from typing import Any
 
 from deployments.gateway.answering import Answering, Asked, Call, Counts, Given, lines
 from deployments.gateway.options import Options
+from deployments.gateway.recent import Posted, Recent, Tally
 from deployments.gateway.request import Refusal, check_rows
 from deployments.gateway.signature import Column
 from deployments.gateway.spool import Spool
@@ -35,6 +36,7 @@ class Gateway:
     def __init__(self, options: Options, clock: Clock) -> None:
         self.options = options
         self.counts = Counts()
+        self.recent = Recent(options.recent_ids)
         self.document_error: str | None = None
         self._clock = clock
         self._seen = _STALE
@@ -80,7 +82,9 @@ class Gateway:
         if active is None:
             raise Refusal(503, f"{model} is being loaded.", "Try again in a few seconds.")
         check_rows(rows, *_signatures(active))
-        at = self._clock.now(model).isoformat(timespec="microseconds")
+        now = self._clock.now(model)
+        self.recent.predicted(model, (row.id for row in rows), now)
+        at = now.isoformat(timespec="microseconds")
         same = {"at": at, "model": model}
         self.spool.append("inputs", [{**same, "id": row.id, "inputs": row.inputs} for row in rows])
         log = partial(self._log, rows, at)
@@ -89,17 +93,25 @@ class Gateway:
             raise Refusal(503, f"{model} cannot answer: {given[0].reason}.", _advice(active))
         return Reply(active.plan.revision, given)
 
-    async def record(self, model: str, outcomes: Sequence[tuple[str, float]]) -> int:
-        """Returns when the lines, and all that were logged before them, are on file."""
+    async def record(self, model: str, outcomes: Sequence[Posted]) -> Tally:
+        """Returns when the lines, and all that were logged before them, are on file.
+
+        Nothing odd is refused; it is counted, and evidence leaves it out.
+        """
         self._station(model)
-        at = self._clock.now(model).isoformat(timespec="microseconds")
-        self.spool.append(
-            "outcomes",
-            [{"at": at, "model": model, "id": id_, "label": label} for id_, label in outcomes],
-        )
+        now = self._clock.now(model)
+        same = {"at": now.isoformat(timespec="microseconds"), "model": model}
+        labels = [{**same, "id": x.id, "label": x.value} for x in outcomes if x.metric is None]
+        metrics = [
+            {**same, "id": x.id, "metric": x.metric, "value": x.value}
+            for x in outcomes
+            if x.metric is not None
+        ]
+        self.spool.append("outcomes", labels)
+        self.spool.append("metrics", metrics)
         if not await asyncio.to_thread(self.spool.flush):
             raise Refusal(503, "The outcomes are not on file yet.", "Send them again.")
-        return len(outcomes)
+        return self.recent.posted(model, outcomes, now)
 
     async def probe(
         self, model: str, name: str, rows: Sequence[dict[str, Any]], calls: int, features: bool

@@ -22,6 +22,7 @@ class Options:
     request_rows: int = 5000
     rotate_seconds: float = 60.0
     rotate_bytes: int = 64 * 1024 * 1024
+    recent_ids: int = 200_000  # predictions remembered, and outcomes: 100 MB together
     spool_lines: int = 200_000  # unwritten lines kept before lines are dropped
 
     @property

@@ -27,6 +27,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "inputs": {"at": _TEXT, "model": _TEXT, "id": _TEXT, "inputs": _TEXT},  # inputs: JSON text
     "outcomes": {"at": _TEXT, "model": _TEXT, "id": _TEXT, "label": _NUMBER},
+    "metrics": {"at": _TEXT, "model": _TEXT, "id": _TEXT, "metric": _TEXT, "value": _NUMBER},
 }
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from deployments.gateway.answering import Asked
+from deployments.gateway.recent import Posted
 from deployments.gateway.signature import Column, faults, unknown
 
 _SHOWN = 10  # faults told in one answer
+_METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_OUTCOME = (
+    'An outcome is {"id": text, "label": 0 or 1} or {"id": text, "metric": name, "value": number}. '
+    "Nothing was recorded."
+)
 
 
 class Refusal(Exception):
@@ -49,14 +56,23 @@ def read_list(body: Mapping[str, Any], name: str, limit: int) -> list[Any]:
     return rows
 
 
-def read_outcomes(body: Mapping[str, Any], limit: int) -> list[tuple[str, float]]:
+def read_outcomes(body: Mapping[str, Any], limit: int) -> list[Posted]:
+    """Labels and business metrics, in one request; one fault refuses the request whole."""
     outcomes = read_list(body, "outcomes", limit)
-    wrong = [
-        f"outcome {at}: {fault}" for at, item in enumerate(outcomes) if (fault := _label(item))
-    ]
+    wrong = [f"outcome {at}: {fault}" for at, x in enumerate(outcomes) if (fault := _outcome(x))]
     if wrong:
-        _refuse(wrong, 'An outcome is {"id": text, "label": 0 or 1}. Nothing was recorded.')
-    return [(item["id"], float(item["label"])) for item in outcomes]
+        _refuse(wrong, _OUTCOME)
+    return [
+        Posted(
+            item["id"], item.get("metric"), float(item["value" if "metric" in item else "label"])
+        )
+        for item in outcomes
+    ]
+
+
+def _posted(item: Mapping[str, Any]) -> Posted:
+    number = item["value"] if "metric" in item else item["label"]
+    return Posted(item["id"], item.get("metric"), float(number))
 
 
 def check_rows(
@@ -93,9 +109,27 @@ def _shape(row: Any) -> str | None:
     return None if isinstance(row.get("inputs"), dict) else "inputs is missing or no object"
 
 
-def _label(item: Any) -> str | None:
+def _outcome(item: Any) -> str | None:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
         return "id is missing or no text"
+    if "metric" in item:
+        return _metric(item)
+    if "value" in item:
+        return f"value of {item['id']} has no metric that it is of"
+    return _label(item)
+
+
+def _metric(item: Mapping[str, Any]) -> str | None:
+    if "label" in item:
+        return f"{item['id']} has a label and a metric: send them as two outcomes"
+    if not isinstance(item["metric"], str) or not _METRIC.fullmatch(item["metric"]):
+        return f"metric of {item['id']} is no name like revenue or items_sold"
+    if "value" not in item or not _is_finite(item["value"]):
+        return f"value of {item['id']} is no number"
+    return None
+
+
+def _label(item: Mapping[str, Any]) -> str | None:
     label = item.get("label")
     if isinstance(label, bool) or not isinstance(label, int | float):
         return "label is no number"
@@ -105,6 +139,15 @@ def _label(item: Any) -> str | None:
     if label not in (0, 1):
         return f"label of {item['id']} is {str(label)[:20]}, neither 0 nor 1"
     return None
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -20,7 +20,7 @@ from typing import Any
 
 from deployments.gateway.parquet import to_parquet
 
-KINDS = ("predictions", "inputs", "outcomes")
+KINDS = ("predictions", "inputs", "outcomes", "metrics")
 Line = dict[str, Any]
 _GATHER_SECONDS = 0.01
 _ENOUGH_LINES = 50

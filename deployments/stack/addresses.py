@@ -17,6 +17,7 @@ from deployments.stack.parts import PARTS
 from deployments.stack.processes import Started
 from tasks.connections import Settings
 
+SCOPES = ("read", "route", "kill", "hook")
 KEPT_SETTINGS = ("park_after_seconds", "catalog")  # what a person may have written there
 
 
@@ -45,14 +46,21 @@ def holder(port: int) -> str | None:
 
 
 def write_tokens(home: Path) -> None:
-    """One bearer token a scope, readable by the owner alone; existing ones are kept."""
+    """One token a scope, readable by the owner alone; existing ones are kept.
+
+    ``hook`` is no bearer token: with it the registry signs what it posts to ``/hooks/mlflow``.
+    """
     file = home / "tokens.json"
-    if file.exists():
-        return
-    tokens = {scope: secrets.token_urlsafe(32) for scope in ("read", "route", "kill")}
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    held = _read(file)
+    if held.keys() >= set(SCOPES) or (file.exists() and not held):
+        return  # a damaged file is left: whoever knows its tokens may mend it
+    tokens = {scope: secrets.token_urlsafe(32) for scope in SCOPES} | held
+    draft = file.with_suffix(".tmp")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as sink:
         json.dump(tokens, sink)
+    draft.replace(file)
 
 
 def write_settings(home: Path, ports: Mapping[str, int], park: float | None) -> Settings:

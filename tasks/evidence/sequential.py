@@ -40,7 +40,8 @@ from tasks.evidence.day_mixture import (
 )
 from tasks.evidence.onset import mixed, since_each_step
 from tasks.evidence.summary import NO_COUNTS, merge_counts
-from tasks.evidence.windows import both, by_day, is_rate, sum_moments, tidy
+from tasks.evidence.unit_means import unit_days
+from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, sum_moments, tidy
 
 STATISTICS_VERSION = "2"
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
@@ -108,6 +109,8 @@ def weigh(
 def _weighed(
     guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
 ) -> _Weighed | None:
+    if is_by_unit(guardrail):
+        return _by_unit(guardrail, windows, budget)
     kind = _rates if is_rate(guardrail) else _paired
     return kind(guardrail, windows, budget)
 
@@ -190,6 +193,21 @@ def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget)
     if not moments:
         return None
     days = summarise_days([m.mean for m in moments], [m.n for m in moments], budget.min_clusters)
+    return _days_weighed(guardrail, days, budget, sum(m.n for m in moments), "paired day means")
+
+
+def _by_unit(
+    guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
+) -> _Weighed | None:
+    found = unit_days(guardrail, windows, budget.min_clusters)
+    if found is None:
+        return None
+    return _days_weighed(guardrail, found[0], budget, found[1], "unit means by day and step")
+
+
+def _days_weighed(
+    guardrail: Guardrail, days: Days, budget: Budget, rows: int, method: str
+) -> _Weighed:
     reach = 20.0 * (math.sqrt(days.m2 / days.weight) + guardrail.margin)
     return _Weighed(
         effect=days.mean,
@@ -197,9 +215,9 @@ def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget)
         log_e_safe=lambda m: log_e_below(days, m, guardrail.information, budget.promote_beta),
         lowest=days.mean - reach,
         highest=days.mean + reach,
-        rows=sum(m.n for m in moments),
+        rows=rows,
         days=days.n,
-        method="paired day means",
+        method=method,
     )
 
 

@@ -15,6 +15,10 @@ from tasks.evidence.summary import NO_COUNTS, NO_MOMENTS, merge_counts, merge_mo
 SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
 
 
+def is_by_unit(guardrail: Guardrail) -> bool:
+    return guardrail.kind == "mean"
+
+
 def is_rate(guardrail: Guardrail) -> bool:
     return guardrail.kind == "proportion"
 
@@ -54,6 +58,11 @@ def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPai
 def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
     if len(group) == 1:
         return group[0]
+    if is_by_unit(guardrail):
+        champion_units = sum_moments(w.champion_units for w in group)
+        candidate_units = sum_moments(w.candidate_units for w in group)
+        units = {"champion_units": champion_units, "candidate_units": candidate_units}
+        return group[0].model_copy(update=units)
     if not is_rate(guardrail):
         return group[0].model_copy(update={"paired": sum_moments(w.paired for w in group)})
     champion, candidate = NO_COUNTS, NO_COUNTS
@@ -73,8 +82,17 @@ def _check(guardrail: Guardrail, window: WindowPair) -> None:
             if not 0 <= counts.events <= counts.n:
                 raise EvidenceError(f"{where} has {counts.events} events in {counts.n} rows.")
         return
+    if is_by_unit(guardrail):
+        if window.champion_units is None or window.candidate_units is None:
+            raise EvidenceError(f"{where} lacks the units of an arm.")
+        _check_moments(where, window.champion_units)
+        _check_moments(where, window.candidate_units)
+        return
     if window.paired is None:
         raise EvidenceError(f"{where} has no paired differences.")
-    part = window.paired
+    _check_moments(where, window.paired)
+
+
+def _check_moments(where: str, part: Moments) -> None:
     if part.n < 0 or not math.isfinite(part.mean) or not part.m2 >= 0 or math.isinf(part.m2):
         raise EvidenceError(f"{where} has n={part.n}, mean={part.mean}, M2={part.m2}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.errors import RefusedError
 from policies.lifecycle import Release, check_move, fold
-from policies.vocabulary import Entry, Lease, TrafficVariant, Value
+from policies.vocabulary import Entry, Lease, TrafficVariant, Trial, Value
 from tasks.ledger.ports import Ledger
 
 RELEASE_ACTOR = "system:release"
@@ -116,6 +116,41 @@ def refuse_quarantined(ledger: Ledger, variant: TrafficVariant) -> None:
             advice="Look into it; then lift the quarantine on the record: "
             f"seatrial lift {variant.ref.model} {variant.ref.version} --reason WHY",
         )
+
+
+def trials(ledger: Ledger) -> tuple[Trial, ...]:
+    """When each release stood at which step: from its intent to enter to what followed."""
+    opened: dict[str, tuple[str | None, str]] = {}
+    found: list[Trial] = []
+    for entry in ledger.entries():
+        if not entry.move or entry.release_id is None:
+            continue
+        if entry.kind == "opened":
+            champion = entry.payload.get("champion") or {}
+            version = champion.get("ref", {}).get("version")
+            opened[entry.release_id] = (version, str(entry.payload["version"]))
+        if entry.kind in ("entering", "containing", "promoting", "closed"):
+            found = [_ended(trial, entry) for trial in found]
+        if entry.kind == "entering" and entry.release_id in opened:
+            found.append(_begun(entry, *opened[entry.release_id]))
+    return tuple(found)
+
+
+def _ended(trial: Trial, entry: Entry) -> Trial:
+    over = trial.release_id == entry.release_id and trial.end is None
+    return trial.model_copy(update={"end": entry.at}) if over else trial
+
+
+def _begun(entry: Entry, champion: str | None, candidate: str) -> Trial:
+    return Trial(
+        release_id=entry.release_id or "",
+        model=entry.model or "",
+        champion=champion,
+        candidate=candidate,
+        step=entry.payload["step"]["name"],
+        weight_bp=entry.payload["plan"]["weight_bp"],
+        start=entry.at,
+    )
 
 
 class Expected(Value):

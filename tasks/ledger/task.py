@@ -12,6 +12,7 @@ from policies.between import SERVES, Looked, news
 from policies.errors import RefusedError, StaleMoveError
 from policies.lifecycle import Release
 from policies.loader import LoadedPolicy
+from policies.requests import RECORDED, ReleaseRequest, RequestAnswer, answer, release_id_of
 from policies.rerisk import Due, review_due
 from policies.vocabulary import Artefact, Entry, Lease, Message, TrafficVariant
 from policies.watching import Act, Alarm, Seen, pause, untold, watch_act
@@ -167,6 +168,38 @@ def decide(
 ) -> Release:
     """Record the look; its verdict is in the node's name."""
     return log.move(state, "looked", found)
+
+
+@node("answer request", "what follows from the request of {request.ref}?")
+def answer_request(request: ReleaseRequest) -> RequestAnswer:
+    world, model = current(), request.ref.model
+    live = live_releases(world.ledger, model)
+    plan = world.router.current(model)
+    serves = plan is not None and (plan.champion is not None or plan.baseline is not None)
+    return answer(
+        request,
+        world.ledger.entries(model=model),
+        live=live[0].release_id if live else None,
+        serves=serves and world.router.killed_to(model) is None,
+    )
+
+
+@node("record request", "{request.ref} was asked for and is launched")
+def record_request(request: ReleaseRequest, run_id: str) -> None:
+    world, model = current(), request.ref.model
+    note(
+        world.ledger,
+        RECORDED,
+        {
+            "version": request.ref.version,
+            "requester": request.requester,
+            "release_id": release_id_of(run_id),
+            "run_id": run_id,
+        },
+        at=world.clock.now(model),
+        actor="system:register",
+        model=model,
+    )
 
 
 @node("quarantine", "quarantine the artefact")

@@ -20,8 +20,13 @@ class Run(Value):
 
 
 class Orchestrator(Protocol):
-    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run:
-        """A new run. A parameter that is ``None`` has the default of its flow."""
+    def launch(
+        self, deployment: str, parameters: dict[str, Any], *, name: str = "", key: str = ""
+    ) -> Run:
+        """A new run; with a ``key`` what was launched under it before, and nothing new.
+
+        A parameter that is ``None`` has the default of its flow.
+        """
 
     def wake(self, run_id: str) -> Run:
         """Have a parked, suspended or crashed run start again now."""

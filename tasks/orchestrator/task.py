@@ -18,9 +18,11 @@ from prefect.utilities.engine import propose_state_sync
 
 from policies.errors import RefusedError, UnavailableError
 from policies.lifecycle import Release
+from policies.requests import ReleaseRequest
 from policies.watching import Act, Seen
 from tasks.connections import current
 from tasks.node import node
+from tasks.orchestrator.ports import Run
 
 RELEASE_DEPLOYMENT = "release/release"
 FORM = "suspended-{key}"  # under what Prefect keeps a form and its answer
@@ -119,6 +121,17 @@ def answer_of(key: str) -> str | None:
 def find_run(run_id: str | None) -> Seen:
     run = current().orchestrator.run(run_id) if run_id else None
     return Seen(state=run.state if run else None)
+
+
+@node("launch", "launch the release of {request.ref}")
+def launch_requested(request: ReleaseRequest) -> Run:
+    """The same request launched again is the same run."""
+    parameters = {
+        "model": request.ref.model,
+        "version": request.ref.version,
+        "requester": request.requester,
+    }
+    return current().orchestrator.launch(RELEASE_DEPLOYMENT, parameters, key=request.key)
 
 
 @node("act", "{act} {release.release_id}")

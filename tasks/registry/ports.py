@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from policies.requests import ReleaseRequest
 from policies.vocabulary import Artefact, ModelRef
 
 
@@ -28,5 +30,8 @@ class Registry(Protocol):
         """The version behind the alias ``champion``; ``None`` when the model has none."""
 
     def set_alias(self, ref: ModelRef, alias: str) -> None: ...
+
+    def requested(self) -> Sequence[ReleaseRequest]:
+        """Every version whose tags ask for a release, by model, older versions first."""
 
     def tag(self, ref: ModelRef, key: str, value: str) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.errors import AdapterError
 from policies.lifecycle import Release
+from policies.requests import RELEASE_TAG, ReleaseRequest, release_id_of
 from policies.vocabulary import Artefact, Evidence, ModelRef, Outcome
 from tasks.connections import current
 from tasks.node import node
@@ -56,6 +57,17 @@ def reference(artefact: Artefact) -> list[ReferenceRow]:
 @node("set alias", "point the alias {alias} to {ref}")
 def set_alias(ref: ModelRef, alias: str = CHAMPION_ALIAS) -> None:
     current().registry.set_alias(ref, alias)
+
+
+@node("requested", "which versions ask for a release?")
+def requested() -> list[ReleaseRequest]:
+    return list(current().registry.requested())
+
+
+@node("tell requester", "tell the registry which release {request.ref} became")
+def tell_requester(request: ReleaseRequest, run_id: str) -> None:
+    """On the version itself, where whoever asked looks first."""
+    current().registry.tag(request.ref, RELEASE_TAG, release_id_of(run_id))
 
 
 @node("label registry", "tell the registry how it ended: {outcome}")

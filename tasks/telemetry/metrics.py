@@ -10,6 +10,7 @@ from policies.vocabulary import Arm, Stage
 LEAST_PROBABILITY = 1e-15  # a certain and wrong answer costs 34.5, not infinity
 LOSSES = ("log_loss", "brier")
 FAULTS = ("error", "slow")
+OLDEST_DAYS = 14  # a survey tells older rows together
 ARMS = (Arm.CHAMPION.value, Arm.CANDIDATE.value)
 UNMIRRORED = (Stage.STAGING.value, "")  # steps at which nobody expects both to score
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from policies.vocabulary import Counts, Value, WindowPair
 
@@ -39,6 +39,76 @@ class Exposure(Value):
     requests: int = 0
     first_at: datetime | None = None
     first_fault_at: datetime | None = None
+
+
+class UnitMetric(Value):
+    """A business metric of one unit (whoever is randomised), as a guardrail declares it."""
+
+    name: str
+    horizon_hours: float  # values later than this after their prediction do not count
+    cap: float  # no unit counts for more than this, up or down
+    without_value: Literal["zero", "left_out"]  # a unit for which nothing was posted
+
+
+class AgeShare(Value):
+    """Served rows of one age, and how many of them have a label by now."""
+
+    days_old: int  # whole days; the last one holds all that are older
+    rows: int
+    labelled: int
+
+
+class ArmSeen(Value):
+    arm: str
+    scored: int
+    served: int
+
+
+class MetricSeen(Value):
+    metric: str
+    values: int
+    unknown: int
+
+
+class Survey(Value):
+    """What a source holds of one model in a period: for a person to look at, not to judge by."""
+
+    model: str
+    lines: int  # predictions, of either arm
+    served: int  # rows that were answered
+    newest: datetime | None = None
+    repeated: int = 0  # lines beyond the first of a row and arm
+    failed: int = 0
+    bad_scores: int = 0  # neither failed nor a probability: missing, NaN, out of range
+    without_unit: int = 0
+    from_the_future: int = 0  # predictions and labels later than now
+    labels: int = 0
+    unknown_labels: int = 0  # of no prediction that is there
+    repeated_labels: int = 0
+    early_labels: int = 0  # before their prediction
+    late_labels: int = 0  # after the horizon
+    lag_median_hours: float | None = None
+    lag_p99_hours: float | None = None
+    mature: int = 0  # rows whose label horizon has passed
+    mature_labelled: int = 0  # of those, with a label that came in time
+    ages: tuple[AgeShare, ...] = ()
+    arms: tuple[ArmSeen, ...] = ()  # of the live release, where there is one
+    metrics: tuple[MetricSeen, ...] = ()
+
+
+class Inspection(Protocol):
+    """The same source, asked how it is."""
+
+    def survey(
+        self,
+        model: str,
+        *,
+        release_id: str | None,
+        since: datetime,
+        now: datetime,
+        horizon_hours: float,
+    ) -> Survey:
+        """Counts over the rows of a model from ``since`` on. Sums only, computed at the source."""
 
 
 class Telemetry(Protocol):
@@ -82,6 +152,17 @@ class Telemetry(Protocol):
         Candidate: rows it served. Champion: rows it scored, served or mirrored.
         """
 
+    def unit_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        """Per local day and step with live traffic: moments of a business metric in each arm.
+
+        One value a unit and step: what it brought on the day on which it was first answered
+        there, capped. Later days of the same unit would repeat what randomisation dealt its arm
+        by chance. Only days to which nothing can be added any more, and only windows for which
+        something was posted; a unit that both arms answered in a window counts for neither.
+        """
+
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         """What the candidate has answered for users (served, not mirrored).
 
@@ -102,3 +183,7 @@ class Telemetry(Protocol):
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
     ) -> Sequence[SampleRow]:
         """The newest served rows since ``since`` whose horizon has passed, with their labels."""
+
+
+class Source(Telemetry, Inspection, Protocol):
+    """What every adapter is: asked by releases, and asked how it is."""

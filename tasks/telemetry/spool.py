@@ -10,10 +10,14 @@ from policies.errors import UnavailableError
 COLUMNS = {
     "predictions": {
         "at": "VARCHAR", "model": "VARCHAR", "release": "VARCHAR", "step": "VARCHAR",
-        "weight_bp": "BIGINT", "id": "VARCHAR", "arm": "VARCHAR", "served": "BOOLEAN",
-        "score": "DOUBLE", "error": "VARCHAR", "latency_ms": "DOUBLE",
+        "weight_bp": "BIGINT", "id": "VARCHAR", "unit": "VARCHAR", "arm": "VARCHAR",
+        "served": "BOOLEAN", "score": "DOUBLE", "error": "VARCHAR", "latency_ms": "DOUBLE",
     },
     "outcomes": {"at": "VARCHAR", "model": "VARCHAR", "id": "VARCHAR", "label": "DOUBLE"},
+    "metrics": {
+        "at": "VARCHAR", "model": "VARCHAR", "id": "VARCHAR", "metric": "VARCHAR",
+        "value": "DOUBLE",
+    },
     "inputs": {"at": "VARCHAR", "model": "VARCHAR", "id": "VARCHAR", "inputs": "VARCHAR"},
 }  # fmt: skip
 

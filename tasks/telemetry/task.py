@@ -11,7 +11,7 @@ from policies.vocabulary import Counts, Evidence, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
 from tasks.telemetry.inputs import frozen_check
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, UnitMetric, Variety
 
 A_DAY = timedelta(days=1)
 
@@ -44,6 +44,8 @@ def observe(
             )
             windows[guardrail.name] = tuple(seen)
             windows |= _segments(release_id, policy, guardrail, now)
+        elif step.weight_bp > 0 and guardrail.kind == "mean":
+            windows[guardrail.name] = _by_unit(release_id, policy, guardrail, now)
         elif step.weight_bp > 0:
             windows[guardrail.name] = tuple(
                 source.live_windows(
@@ -55,6 +57,22 @@ def observe(
                 )
             )
     return Observation(windows=windows, coverage=coverage, varied=_varied(model, policy, now))
+
+
+def _by_unit(
+    release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+) -> tuple[WindowPair, ...]:
+    """A business metric; one that nobody has posted has no windows, and is not shown safe."""
+    metric = UnitMetric.model_validate(
+        {
+            "name": guardrail.name_of_metric,
+            "horizon_hours": policy.labels.horizon_hours,
+            "cap": guardrail.cap,
+            "without_value": guardrail.without_value,
+        }
+    )
+    zone = policy.labels.time_zone
+    return tuple(current().telemetry.unit_windows(release_id, metric, now=now, time_zone=zone))
 
 
 def _segments(

@@ -183,6 +183,19 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return MlflowWorld(uri, artefacts, tmp_path)
 
 
+def test_versions_that_ask_for_a_release_are_found(world: World) -> None:
+    """By the tag's exact value, with who asks; older versions first, others never."""
+    refs = [world.register("asking", {"a": str(n)}) for n in range(3)]
+    for ref, value in zip(refs, ("requested", "done", "requested"), strict=True):
+        world.registry.tag(ref, "seatrial.release", value)
+    world.registry.tag(refs[2], "seatrial.requester", "erin")
+    found = [r for r in world.registry.requested() if r.ref.model == "asking"]
+    assert [(r.ref, r.requester) for r in found] == [(refs[0], ""), (refs[2], "erin")]
+    world.registry.tag(refs[0], "seatrial.release", "withdrawn")
+    left = [r.ref for r in world.registry.requested() if r.ref.model == "asking"]
+    assert left == [refs[2]]
+
+
 def test_an_unknown_model_is_refused(world: World) -> None:
     """Every question about a model that is not there says so."""
     ref = ModelRef(model="nobody", version="1")

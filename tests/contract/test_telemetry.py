@@ -17,15 +17,30 @@ from policies.errors import RefusedError, UnavailableError
 from policies.vocabulary import Counts, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
-from tasks.telemetry.ports import Coverage, Exposure, Telemetry
+from tasks.telemetry.ports import (
+    AgeShare,
+    ArmSeen,
+    Coverage,
+    Exposure,
+    Inspection,
+    MetricSeen,
+    Source,
+    Survey,
+    Telemetry,
+    UnitMetric,
+)
+from tests.contract.own_tables import in_own_tables
 
 Event = dict[str, Any]
-Make = Callable[..., Telemetry]
+
+Make = Callable[..., Source]
+KINDS = ("predictions", "outcomes", "inputs", "metrics")
 RELEASE, MODEL, ZONE = "r1", "flight-delay", "America/New_York"
 MIDNIGHT = datetime(2013, 5, 1, 4, tzinfo=UTC)  # in New York
 TYPES = {
     "weight_bp": pyarrow.int64(), "revision": pyarrow.int64(), "served": pyarrow.bool_(),
     "score": pyarrow.float64(), "latency_ms": pyarrow.float64(), "label": pyarrow.float64(),
+    "value": pyarrow.float64(),
 }  # fmt: skip
 
 
@@ -55,6 +70,11 @@ def request(row_id: str, at: datetime, inputs: dict[str, Any]) -> Event:
             "inputs": inputs}  # fmt: skip
 
 
+def posted(row_id: str, at: datetime, value: float | None, metric: str = "revenue") -> Event:
+    return {"at": at.isoformat(timespec="microseconds"), "model": MODEL, "id": row_id,
+            "metric": metric, "value": value}  # fmt: skip
+
+
 def write_text(spool: Path, kind: str, sequence: int, events: Sequence[Event]) -> Path:
     path = spool / kind / f"{kind}-a-{sequence:08d}.jsonl"
     path.write_text("".join(json.dumps(event) + "\n" for event in events))
@@ -69,8 +89,8 @@ def write_parquet(spool: Path, kind: str, sequence: int, events: Sequence[Event]
     return path
 
 
-def _in_spool(spool: Path, form: str, **events: Sequence[Event]) -> Telemetry:
-    for kind in ("predictions", "outcomes", "inputs"):
+def _in_spool(spool: Path, form: str, **events: Sequence[Event]) -> IbisTelemetry:
+    for kind in KINDS:
         (spool / kind).mkdir(parents=True, exist_ok=True)
         rows = list(events.get(kind, ()))
         if form == "text":
@@ -86,11 +106,14 @@ def _in_spool(spool: Path, form: str, **events: Sequence[Event]) -> Telemetry:
     return IbisTelemetry(spool)
 
 
-@pytest.fixture(params=["memory", "text", "mixed"])
+@pytest.fixture(params=["memory", "text", "mixed", "mapped"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """A telemetry over the events given: lists, text files, or Parquet and a torn text file."""
+    """A telemetry over the events given: lists, text files, Parquet and a torn text file, or a
+    team's own tables."""
     if request.param == "memory":
         return lambda **events: MemoryTelemetry(**{k: list(v) for k, v in events.items()})
+    if request.param == "mapped":
+        return lambda **events: in_own_tables(tmp_path, **events)
     return lambda **events: _in_spool(tmp_path / "spool", request.param, **events)
 
 
@@ -133,6 +156,10 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             live(telemetry, LATER)
         with pytest.raises(UnavailableError):
             telemetry.exposure(RELEASE)
+        with pytest.raises(UnavailableError):
+            units(telemetry)
+        with pytest.raises(UnavailableError):
+            survey(telemetry)
         with pytest.raises(UnavailableError):
             telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)
 
@@ -202,6 +229,182 @@ def test_a_late_second_label_does_not_mend_a_missing_first(make: Make) -> None:
     labels = [label("a", NOON + HOUR, None), label("a", NOON + 2 * HOUR, 1.0)]
     _, coverage = paired(make(predictions=rows, outcomes=labels), LATER)
     assert coverage.labelled == 1
+
+
+def test_labels_of_unknown_rows_never_join(make: Make) -> None:
+    """Whoever posts labels of predictions that are not there changes nothing."""
+    rows = pair("a", NOON, 0.5, 0.6)
+    labels = [label("a", NOON + HOUR), label("x", NOON + HOUR)]
+    other = {**label("a", NOON + timedelta(minutes=1), 0.0), "model": "another"}
+    alone = paired(make(predictions=rows, outcomes=labels[:1]), LATER, "brier")
+    assert paired(make(predictions=rows, outcomes=[*labels, other]), LATER, "brier") == alone
+    assert alone[1] == Coverage(served=1, both=1, mature=1, labelled=1)
+
+
+def test_a_second_label_never_replaces_the_first(make: Make) -> None:
+    """Not even one that says the opposite, in whatever order they were written."""
+    rows = pair("a", NOON, 0.5, 1.0)
+    labels = [label("a", NOON + 2 * HOUR, 0.0), label("a", NOON + HOUR, 1.0)]
+    windows, _ = paired(make(predictions=rows, outcomes=labels), LATER, "brier")
+    assert windows[0].paired is not None
+    assert windows[0].paired.mean == pytest.approx(0.0 - 0.25)
+
+
+def test_a_label_before_its_prediction_does_not_count(make: Make) -> None:
+    """It cannot be about it; nor does a second one in time take its place. At once is in time."""
+    rows = [*pair("early", NOON, 0.5, 0.6), *pair("at once", NOON, 0.5, 0.6)]
+    before = NOON - timedelta(microseconds=1)
+    labels = [label("early", before), label("early", NOON + HOUR), label("at once", NOON)]
+    telemetry = make(predictions=rows, outcomes=labels,
+                     inputs=[request(i, NOON, {"x": 1}) for i in ("early", "at once")])  # fmt: skip
+    windows, coverage = paired(telemetry, LATER)
+    assert coverage == Coverage(served=2, both=2, mature=2, labelled=1)
+    assert windows[0].paired is not None and windows[0].paired.n == 1
+    found = telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=12)
+    assert sorted(str(row.label) for row in found) == ["1.0", "None"]
+
+
+REVENUE = UnitMetric(name="revenue", horizon_hours=12, cap=100.0, without_value="zero")
+
+
+def units(
+    telemetry: Telemetry, now: datetime = LATER, metric: UnitMetric = REVENUE
+) -> list[tuple[datetime, str, tuple[int, float, float], tuple[int, float, float]]]:
+    found = telemetry.unit_windows(RELEASE, metric, now=now, time_zone=ZONE)
+    told = []
+    for w in found:
+        assert w.champion_units is not None and w.candidate_units is not None
+        arms = [(m.n, round(m.mean, 9), round(m.m2, 9))
+                for m in (w.champion_units, w.candidate_units)]  # fmt: skip
+        told.append((w.start, w.step, arms[0], arms[1]))
+    return told
+
+
+def answered(row_id: str, unit: str, arm: str, at: datetime = NOON, **more: Any) -> Event:
+    live = {"unit": unit, "served": True, "step": "c", "weight_bp": 500}
+    return score(row_id, arm, at, 0.5, **(live | more))
+
+
+def test_business_metrics_by_unit_and_arm(make: Make) -> None:
+    """One value a unit: the sum of what its rows brought, capped; without any it counts as 0."""
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", NOON + HOUR),
+        answered("3", "bob", "champion"),
+        answered("4", "cem", "candidate"),
+        answered("5", "dee", "candidate"),
+        answered("6", "eve", "previous"),
+        score("1", "candidate", NOON, 0.4, unit="ann", step="c", weight_bp=500),
+        answered("7", "fay", "champion", step="shadow", weight_bp=0),
+        answered("8", "gus", "candidate", release="r2"),
+    ]
+    later = NOON + 3 * HOUR
+    values = [posted("1", later, 5.0), posted("2", later, 7.0), posted("4", later, 1e9),
+              posted("5", later, 3.0, "clicks"), posted("6", later, 9.0), posted("7", later, 9.0),
+              posted("8", later, 9.0), posted("unknown", later, 9.0)]  # fmt: skip
+    telemetry = make(predictions=rows, metrics=values)
+    assert units(telemetry) == [(MIDNIGHT, "c", (2, 6.0, 72.0), (2, 50.0, 5000.0))]
+    left_out = REVENUE.model_copy(update={"without_value": "left_out"})
+    assert units(telemetry, metric=left_out) == [
+        (MIDNIGHT, "c", (1, 12.0, 0.0), (1, 100.0, 0.0))
+    ]  # fmt: skip
+
+
+def test_a_metric_nobody_posted_is_nothing(make: Make) -> None:
+    """Silence is not zero: a window without one value of the metric is no window."""
+    rows = [answered("1", "ann", "champion"), answered("2", "bob", "candidate")]
+    assert units(make(predictions=rows)) == []
+    assert units(make(predictions=rows, metrics=[posted("1", NOON, 3.0, "clicks")])) == []
+    assert units(make(predictions=rows, metrics=[posted("1", NOON, None)])) == []
+
+
+def test_values_count_once_in_time_and_after_their_prediction(make: Make) -> None:
+    """The first one, from the prediction to the horizon; as for labels."""
+    rows = [answered(str(n), f"u{n}", "champion") for n in range(4)]
+    values = [
+        posted("0", NOON + HOUR, 1.0), posted("0", NOON + 2 * HOUR, 50.0),
+        posted("1", NOON - HOUR, 50.0),
+        posted("2", NOON + 12 * HOUR + timedelta(microseconds=1), 50.0),
+        posted("3", NOON + 12 * HOUR, 2.0),
+    ]  # fmt: skip
+    found = units(make(predictions=rows, metrics=values))
+    assert [(w[2][0], w[2][1]) for w in found] == [(4, 0.75)]
+
+
+def test_a_unit_counts_once_a_step(make: Make) -> None:
+    """On its first day there: what it brings every day is what chance dealt its arm, once."""
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", NOON + 24 * HOUR),
+        answered("3", "bob", "candidate", NOON + 24 * HOUR),
+        answered("4", "ann", "candidate", NOON + 48 * HOUR, step="d"),
+        answered("5", "mix", "candidate"),
+        answered("6", "mix", "champion", NOON + HOUR),
+        {**answered("7", "nobody", "champion"), "unit": None},
+    ]
+    values = [posted(row["id"], NOON + 50 * HOUR, 4.0) for row in rows]
+    wide = REVENUE.model_copy(update={"horizon_hours": 60})
+    assert units(make(predictions=rows, metrics=values), metric=wide) == [
+        (MIDNIGHT, "c", (1, 4.0, 0.0), (0, 0.0, 0.0)),
+        (MIDNIGHT + 24 * HOUR, "c", (0, 0.0, 0.0), (1, 4.0, 0.0)),
+        (MIDNIGHT + 48 * HOUR, "d", (0, 0.0, 0.0), (1, 4.0, 0.0)),
+    ]
+
+
+def test_a_day_of_a_metric_closes_like_a_day_of_labels(make: Make) -> None:
+    """A window that has been weighed never changes."""
+    rows = [answered("1", "ann", "champion"), answered("2", "bob", "candidate")]
+    telemetry = make(predictions=rows, metrics=[posted("1", NOON + HOUR, 3.0)])
+    closes = MIDNIGHT + 36 * HOUR
+    assert units(telemetry, closes - timedelta(microseconds=1)) == []
+    assert len(units(telemetry, closes)) == 1
+
+
+def survey(telemetry: Inspection, now: datetime = LATER, release: str | None = RELEASE) -> Survey:
+    return telemetry.survey(
+        MODEL, release_id=release, since=MIDNIGHT, now=now, horizon_hours=12
+    )  # fmt: skip
+
+
+def test_a_survey_of_nothing(make: Make) -> None:
+    assert survey(make()) == Survey(model=MODEL, lines=0, served=0)
+
+
+def test_a_survey_counts_what_is_odd(make: Make) -> None:
+    """What a person wants to know before anything moves."""
+    rows = [
+        *pair("a", NOON, 0.5, 0.6),
+        *pair("a", NOON + HOUR, 0.5, 0.6),
+        *pair("b", NOON + 24 * HOUR, 0.5, 1.5),
+        score("c", "champion", NOON + 25 * HOUR, None, unit=None),
+        score("d", "champion", LATER + HOUR, 0.5, release=None),
+        score("old", "champion", MIDNIGHT - HOUR, 0.5),
+        {**score("z", "champion", NOON, 0.5), "model": "another"},
+    ]
+    labels = [label("a", NOON + 2 * HOUR), label("a", NOON + 3 * HOUR),
+              label("b", NOON + 60 * HOUR), label("c", NOON), label("old", MIDNIGHT + HOUR),
+              label("unknown", NOON), label("d", LATER + 2 * HOUR)]  # fmt: skip
+    values = [posted("a", NOON, 1.0), posted("x", NOON, 2.0), posted("a", NOON, 1.0, "clicks")]
+    telemetry = make(predictions=rows, outcomes=labels, metrics=values)
+    found = survey(telemetry)
+    assert found.lag_p99_hours == pytest.approx(35.66)  # of 2 and 36 hours
+    assert found.model_copy(update={"lag_p99_hours": 35.66}) == Survey(
+        model=MODEL, lines=8, served=4, newest=NOON + 25 * HOUR, repeated=2, failed=1,
+        bad_scores=1, without_unit=1, from_the_future=2, labels=7, unknown_labels=1,
+        repeated_labels=1, early_labels=1, late_labels=1,
+        lag_median_hours=19.0, lag_p99_hours=35.66, mature=3, mature_labelled=1,
+        ages=(AgeShare(days_old=14, rows=3, labelled=2),),
+        arms=(ArmSeen(arm="candidate", scored=2, served=0),
+              ArmSeen(arm="champion", scored=3, served=3)),
+        metrics=(MetricSeen(metric="clicks", values=1, unknown=0),
+                 MetricSeen(metric="revenue", values=2, unknown=1)),
+    )  # fmt: skip
+    soon = survey(telemetry, NOON + 26 * HOUR, None)
+    assert (soon.arms, soon.lag_median_hours) == ((), 2.0)
+    assert (soon.mature, soon.mature_labelled) == (1, 1)
+    assert soon.ages == (
+        AgeShare(days_old=0, rows=2, labelled=0), AgeShare(days_old=1, rows=1, labelled=1)
+    )  # fmt: skip
 
 
 def test_days_are_local_and_change_with_the_clocks(make: Make) -> None:
@@ -440,7 +643,8 @@ def test_a_quarter_of_flights_is_read_in_a_moment(tmp_path: Path) -> None:
         rows += pair(str(n), at, 0.2 + (n % 7) / 10, 0.2 + (n % 11) / 20)
         labels.append(label(str(n), at + HOUR, float(n % 3 == 0)))
     spool = tmp_path / "spool"
-    (spool / "inputs").mkdir(parents=True)
+    for kind in ("inputs", "metrics"):
+        (spool / kind).mkdir(parents=True)
     for kind, events in (("predictions", rows), ("outcomes", labels)):
         (spool / kind).mkdir()
         write_parquet(spool, kind, 1, events[:-5000])

@@ -247,15 +247,24 @@ def test_probe_shows_scores_features_and_memory(running: Stack, trial: TrafficPl
 
 
 def test_outcomes_are_on_file_when_accepted(running: Stack, trial: TrafficPlan) -> None:
-    """On the model's own clock."""
+    """On the model's own clock; what is odd about them is told, and nothing is refused for it."""
     clock = running.home / "clock"
     clock.mkdir(exist_ok=True)
     (clock / f"{MODEL}.json").write_text('{"now": "2013-05-01T12:00:00+00:00", "rate": 3600}')
-    body = {"outcomes": [{"id": "late-1", "label": 1}]}
-    answer = running.http.post(f"/models/{MODEL}/outcomes", json=body)
-    assert answer.json() == {"accepted": 1}
+    running.predict(["late"], mood="1")
+    revenue = {"metric": "revenue", "value": 12.3}
+    posted = [{"id": "late-1", "label": 1}, {"id": "late-1", "label": 0}, {"id": "other"} | revenue]
+    before = running.http.get("/health").json()["outcomes"]
+    answer = running.http.post(f"/models/{MODEL}/outcomes", json={"outcomes": posted})
+    told = {"accepted": 3, "labels": 2, "metrics": 1, "unknown": 1, "repeated": 1, "early": 0}
+    assert answer.json() == told
+    after = running.http.get("/health").json()["outcomes"]
+    assert {name: after[name] - before[name] for name in told} == told
+    noon = "2013-05-01T12:00:00.000000+00:00"
     found = [line for line in lines(running, "outcomes") if line["id"] == "late-1"]
-    assert [(x["label"], x["at"]) for x in found] == [(1.0, "2013-05-01T12:00:00.000000+00:00")]
+    assert [(x["label"], x["at"]) for x in found] == [(1.0, noon), (0.0, noon)]
+    found = [line for line in lines(running, "metrics") if line["id"] == "other"]
+    assert found == [{"at": noon, "model": MODEL, "id": "other"} | revenue]
 
 
 def one_row() -> dict[str, Any]:

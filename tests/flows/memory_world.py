@@ -181,6 +181,7 @@ class MemoryWorld(World):
         self.notifier = MemoryNotifier()
         self.orchestrator = MemoryOrchestrator()
         self.happenings: list[Happening] = []
+        self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
         self.every = EVERY
         self.frozen: Row = {}  # what a feed that has stopped sends
         self._next = START
@@ -302,7 +303,12 @@ class MemoryWorld(World):
         known = at + timedelta(hours=1 + number % 4)
         self.telemetry.inputs.append({**_keys(same), "inputs": row})
         self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
-        self.telemetry.predictions += [same | line for line in self._lines(plan, same, row)]
+        lines = self._lines(plan, same, row)
+        self.telemetry.predictions += [same | line for line in lines]
+        if self.earns is not None:
+            arm = next(line["arm"] for line in lines if line["served"])
+            paid = {"at": _text(known), "metric": "revenue", "value": self.earns(arm)}
+            self.telemetry.metrics.append(_keys(same) | paid)
         return plan.step
 
     def _lines(self, plan: TrafficPlan, same: Row, row: Row) -> list[Row]:

@@ -56,6 +56,18 @@ def test_what_was_launched_is_found_again(orchestrated: tuple[Orchestrator, str,
     assert found.parameters == ASKED
 
 
+def test_what_is_launched_under_a_key_is_launched_once(
+    orchestrated: tuple[Orchestrator, str, End],
+) -> None:
+    """Also when the first has ended; without a key, or under another, it is a run of its own."""
+    orchestrator, deployment, end = orchestrated
+    first = orchestrator.launch(deployment, ASKED, key="a")
+    end(first.run_id, "CRASHED")
+    assert orchestrator.launch(deployment, ASKED, key="a").run_id == first.run_id
+    others = {orchestrator.launch(deployment, ASKED, key=key).run_id for key in ("b", "", "")}
+    assert len(others - {first.run_id}) == 3
+
+
 def test_a_crashed_run_is_found_and_woken(orchestrated: tuple[Orchestrator, str, End]) -> None:
     """Woken, it is the same run, scheduled for now."""
     orchestrator, deployment, end = orchestrated

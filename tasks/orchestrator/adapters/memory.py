@@ -17,12 +17,17 @@ class MemoryOrchestrator:
 
     def __init__(self) -> None:
         self._runs: dict[str, tuple[str, Run]] = {}
+        self._keys: dict[tuple[str, str], str] = {}
 
     def put(self, deployment: str, run: Run) -> None:
         """A run as it is now."""
         self._runs[run.run_id] = (deployment, run)
 
-    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run:
+    def launch(
+        self, deployment: str, parameters: dict[str, Any], *, name: str = "", key: str = ""
+    ) -> Run:
+        if key and (deployment, key) in self._keys:
+            return self._runs[self._keys[deployment, key]][1]
         run = Run(
             run_id=str(uuid4()),
             name=name or deployment,
@@ -32,6 +37,8 @@ class MemoryOrchestrator:
             parameters={key: value for key, value in parameters.items() if value is not None},
         )
         self.put(deployment, run)
+        if key:
+            self._keys[deployment, key] = run.run_id
         return run
 
     def wake(self, run_id: str) -> Run:

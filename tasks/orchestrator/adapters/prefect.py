@@ -37,12 +37,14 @@ class PrefectOrchestrator:
         self._api = api
         self._ui = ui.rstrip("/")
 
-    def launch(self, deployment: str, parameters: dict[str, Any], *, name: str = "") -> Run:
+    def launch(
+        self, deployment: str, parameters: dict[str, Any], *, name: str = "", key: str = ""
+    ) -> Run:
         with self._client() as client:
             found = client.read_deployment_by_name(deployment)
             given = {key: value for key, value in parameters.items() if value is not None}
             run = client.create_flow_run_from_deployment(
-                found.id, parameters=given, name=name or None
+                found.id, parameters=given, name=name or None, idempotency_key=key or None
             )
             return self._told(run)
 

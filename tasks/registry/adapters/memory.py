@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from policies.errors import RefusedError
+from policies.requests import REQUEST_TAG, REQUESTED, REQUESTER_TAG, ReleaseRequest, in_order
 from policies.vocabulary import Artefact, ModelRef
 from tasks.registry.digest import tree_digest
 from tasks.registry.store import ArtefactStore, size_of
@@ -57,6 +59,12 @@ class MemoryRegistry:
     def set_alias(self, ref: ModelRef, alias: str) -> None:
         self._known(ref)
         self._aliases[ref.model, alias] = ref
+
+    def requested(self) -> Sequence[ReleaseRequest]:
+        asked = [a for a in self._artefacts.values() if a.tags.get(REQUEST_TAG) == REQUESTED]
+        return in_order(
+            ReleaseRequest(ref=a.ref, requester=a.tags.get(REQUESTER_TAG, "")) for a in asked
+        )
 
     def tag(self, ref: ModelRef, key: str, value: str) -> None:
         known = self._known(ref)

@@ -7,13 +7,14 @@ downloaded whole, digested, and kept in a store of our own; aliases and tags are
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from policies.errors import RefusedError, UnavailableError
+from policies.requests import REQUEST_TAG, REQUESTED, REQUESTER_TAG, ReleaseRequest, in_order
 from policies.vocabulary import Artefact, ModelRef
 from tasks.registry.digest import tree_digest
 from tasks.registry.store import ArtefactStore, size_of
@@ -38,6 +39,7 @@ RETRY_MAY_HELP = {
     "RESOURCE_EXHAUSTED",
     "ABORTED",
 }
+MOST_PAGES = 50  # of 200 requested versions: more than anybody asks for at once
 TRAINER_TAG = "trainer"  # on the version or its run; else the run's user
 
 
@@ -88,6 +90,18 @@ class MlflowRegistry:
     def set_alias(self, ref: ModelRef, alias: str) -> None:
         with self._speaking(f"set the alias {alias} of {ref}") as client:
             client.set_registered_model_alias(ref.model, alias, ref.version)
+
+    def requested(self) -> Sequence[ReleaseRequest]:
+        with self._speaking("look for requested releases") as client:
+            found = [
+                ReleaseRequest(
+                    ref=ModelRef(model=version.name, version=str(version.version)),
+                    requester=str(version.tags.get(REQUESTER_TAG, "")),
+                )
+                for page in _pages(client, f"tags.`{REQUEST_TAG}` = '{REQUESTED}'")
+                for version in page
+            ]
+        return in_order(found)
 
     def tag(self, ref: ModelRef, key: str, value: str) -> None:
         with self._speaking(f"tag {ref}") as client:
@@ -140,6 +154,16 @@ class MlflowRegistry:
                 registry_uri=self._uri,
             )
         )
+
+
+def _pages(client: MlflowClient, wanted: str) -> Iterator[Sequence[Any]]:
+    token = None
+    for _ in range(MOST_PAGES):
+        page = client.search_model_versions(wanted, max_results=200, page_token=token)
+        yield page
+        token = page.token
+        if not token:
+            return
 
 
 def _place(client: MlflowClient, ref: ModelRef) -> str:

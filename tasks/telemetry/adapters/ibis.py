@@ -26,7 +26,7 @@ from tasks.telemetry.metrics import (
     check_fault,
     check_loss,
 )
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
 from tasks.telemetry.spool import COLUMNS, files_of, whole_lines
 
 IBIS_TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}
@@ -90,6 +90,28 @@ class IbisTelemetry:
             )
             days = _days(rows, time_zone)
             return _live_sums(rows, slow_ms if metric == "slow" else None, days) if days else ()
+
+    def unit_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.ibis_units import unit_windows
+
+        with self._open("predictions", "metrics") as source:
+            return unit_windows(source, release_id, metric, now, time_zone)
+
+    def survey(
+        self,
+        model: str,
+        *,
+        release_id: str | None,
+        since: datetime,
+        now: datetime,
+        horizon_hours: float,
+    ) -> Survey:
+        from tasks.telemetry.adapters.ibis_survey import survey
+
+        with self._open("predictions", "outcomes", "metrics") as source:
+            return survey(source, model, release_id, since, now, timedelta(hours=horizon_hours))
 
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         with self._open("predictions") as source:
@@ -296,11 +318,14 @@ def _pairs(rows: Any) -> Any:
 
 
 def _labelled(rows: Any, labels: Any, horizon: timedelta) -> Any:
-    """Each row with its label, null where none arrived within the horizon."""
+    """Each row with its label, null where none arrived within the horizon.
+
+    A label from before its row says nothing about it, and none that follows takes its place.
+    """
     import ibis
 
     joined = rows.left_join(labels, ["model", "id"])
-    in_time = joined.labelled_at <= joined.at + _span(horizon)
+    in_time = joined.labelled_at.between(joined.at, joined.at + _span(horizon))
     label = ibis.ifelse(in_time, joined.label, ibis.null())
     return joined.select(*rows.columns, label=label)
 
@@ -414,7 +439,9 @@ def _newest(rows: Any, count: int) -> Any:
 def _sample_row(row: dict[str, Any]) -> SampleRow:
     import json
 
-    return SampleRow(inputs=json.loads(row["inputs"]), label=row["label"], at=_utc(row["at"]))
+    inputs = row["inputs"]  # JSON text in the spool, columns in a table of one's own
+    told = json.loads(inputs) if isinstance(inputs, str) else inputs
+    return SampleRow(inputs=told, label=row["label"], at=_utc(row["at"]))
 
 
 def _answer(expression: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from policies.vocabulary import Counts, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, closed_days, local_days
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
 
 Event = dict[str, Any]
 
@@ -34,6 +34,7 @@ class MemoryTelemetry:
     predictions: list[Event] = field(default_factory=list)
     outcomes: list[Event] = field(default_factory=list)
     inputs: list[Event] = field(default_factory=list)
+    metrics: list[Event] = field(default_factory=list)
     down: bool = False
 
     def paired_windows(
@@ -148,6 +149,31 @@ class MemoryTelemetry:
             for start, step in sorted(windows)
         )
 
+    def unit_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.memory_units import unit_windows
+
+        rows = self._release(release_id, now)
+        posted = [r for r in self.metrics if _at(r) <= now]
+        return unit_windows(rows, posted, metric, now, time_zone)
+
+    def survey(
+        self,
+        model: str,
+        *,
+        release_id: str | None,
+        since: datetime,
+        now: datetime,
+        horizon_hours: float,
+    ) -> Survey:
+        from tasks.telemetry.adapters.memory_survey import survey
+
+        self._answer()
+        events = (self.predictions, self.outcomes, self.metrics)
+        of_model = [[e for e in kind if e["model"] == model] for kind in events]
+        return survey(model, of_model, release_id, since, now, timedelta(hours=horizon_hours))
+
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         self._answer()
         rows = [r for r in self.predictions if r["release"] == release_id]
@@ -184,7 +210,7 @@ class MemoryTelemetry:
         return tuple(
             SampleRow(
                 inputs=inputs[r["id"]],
-                label=_label_in_time(labels, (model, r["id"]), _at(r) + horizon),
+                label=_label_in_time(labels, (model, r["id"]), _at(r), horizon),
                 at=_at(r),
             )
             for r in newest[:rows]
@@ -255,14 +281,18 @@ def _first(rows: Iterable[Event], *keys: str) -> Iterable[Event]:
 def _in_time(
     labels: dict[tuple[str, str], tuple[datetime, float]], pair: _Pair, horizon: timedelta
 ) -> float | None:
-    return _label_in_time(labels, (pair.model, pair.row_id), pair.at + horizon)
+    return _label_in_time(labels, (pair.model, pair.row_id), pair.at, horizon)
 
 
 def _label_in_time(
-    labels: dict[tuple[str, str], tuple[datetime, float]], key: tuple[str, str], until: datetime
+    labels: dict[tuple[str, str], tuple[datetime, float]],
+    key: tuple[str, str],
+    since: datetime,
+    horizon: timedelta,
 ) -> float | None:
+    """A label from before its row says nothing about it, and none that follows replaces it."""
     at, label = labels.get(key, (None, None))
-    return label if at is not None and at <= until else None
+    return label if at is not None and since <= at <= since + horizon else None
 
 
 def _day_of(at: datetime, days: Iterable[Day]) -> Day | None:

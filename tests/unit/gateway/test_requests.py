@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deployments.gateway.recent import Posted
 from deployments.gateway.request import (
     Refusal,
     check_rows,
@@ -100,4 +101,39 @@ def test_labels_say_yes_or_no(label: float) -> None:
         read_outcomes({"outcomes": outcomes}, 10)
     assert refused.value.status == 400
     assert "outcome 0" not in refused.value.error
-    assert read_outcomes({"outcomes": outcomes[::2]}, 10) == [("a", 0.0), ("c", 1.0)]
+    assert read_outcomes({"outcomes": outcomes[::2]}, 10) == [
+        Posted("a", None, 0.0), Posted("c", None, 1.0)]  # fmt: skip
+
+
+def test_business_metrics_come_beside_labels() -> None:
+    """Any finite number under any well-formed name, in the order in which they were sent."""
+    outcomes = [{"id": "a", "metric": "revenue", "value": -12.5}, {"id": "a", "label": 1},
+                {"id": "b", "metric": "items_2", "value": 10**15}]  # fmt: skip
+    assert read_outcomes({"outcomes": outcomes}, 10) == [
+        Posted("a", "revenue", -12.5), Posted("a", None, 1.0), Posted("b", "items_2", 1e15)
+    ]  # fmt: skip
+
+
+WRONG_METRICS = [
+    ({"metric": "Revenue", "value": 1}, "no name"),
+    ({"metric": "2nd", "value": 1}, "no name"),
+    ({"metric": "re venue", "value": 1}, "no name"),
+    ({"metric": None, "value": 1}, "no name"),
+    ({"metric": "a" * 65, "value": 1}, "no name"),
+    ({"metric": "revenue"}, "is no number"),
+    ({"metric": "revenue", "value": True}, "is no number"),
+    ({"metric": "revenue", "value": "1"}, "is no number"),
+    ({"metric": "revenue", "value": float("inf")}, "is no number"),
+    ({"metric": "revenue", "value": 10**400}, "is no number"),
+    ({"metric": "revenue", "value": 1, "label": 1}, "two outcomes"),
+    ({"value": 1}, "no metric"),
+]
+
+
+@pytest.mark.parametrize(("more", "fault"), WRONG_METRICS)
+def test_a_wrong_metric_is_named_with_its_row(more: dict[str, Any], fault: str) -> None:
+    """A name nobody can declare, or no finite number: the request is refused whole."""
+    outcomes = [{"id": "a", "label": 0}, {"id": "b"} | more]
+    with pytest.raises(Refusal, match="outcome 1: ") as refused:
+        read_outcomes({"outcomes": outcomes}, 10)
+    assert fault in refused.value.error

@@ -44,4 +44,17 @@ def test_tokens_are_the_owners_alone_and_made_once(tmp_path: Path) -> None:
     before = file.read_text()
     write_tokens(tmp_path)
     assert (stat.S_IMODE(file.stat().st_mode), file.read_text()) == (0o600, before)
-    assert set(json.loads(before)) == {"read", "route", "kill"}
+    assert set(json.loads(before)) == {"read", "route", "kill", "hook"}
+
+
+def test_a_home_of_before_gets_the_token_it_lacks(tmp_path: Path) -> None:
+    """Those that people have handed out stay; a damaged file is not written over."""
+    file = tmp_path / "tokens.json"
+    file.write_text(json.dumps({"read": "r", "route": "t", "kill": "k"}))
+    write_tokens(tmp_path)
+    tokens = json.loads(file.read_text())
+    assert (tokens["read"], tokens["route"], tokens["kill"]) == ("r", "t", "k")
+    assert len(tokens["hook"]) > 30 and stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_text("{torn")
+    write_tokens(tmp_path)
+    assert file.read_text() == "{torn"

@@ -1,0 +1,86 @@
+"""A business metric by randomised unit, summed where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from policies.vocabulary import Moments, WindowPair
+from tasks.telemetry.adapters.ibis import _answer, _by_day, _days, _first, _moment, _span, _utc
+from tasks.telemetry.days import closed_days
+from tasks.telemetry.metrics import ARMS
+from tasks.telemetry.ports import UnitMetric
+
+
+def unit_windows(
+    source: Any, release_id: str, metric: UnitMetric, now: datetime, time_zone: str
+) -> Sequence[WindowPair]:
+    horizon = timedelta(hours=metric.horizon_hours)
+    rows = source.release(release_id, now)
+    live = rows.served & rows.arm.isin(ARMS) & (rows.weight_bp > 0) & rows.unit.notnull()
+    rows = _first(rows.filter(live), "id")
+    values = _values(source.tables["metrics"], metric.name, now)
+    rows = source.keep("answered", _valued(rows, values, horizon))
+    days = closed_days(_days(rows, time_zone), horizon, now)
+    return _sums(_units(_by_day(rows, days), metric), metric) if days else ()
+
+
+def _values(posted: Any, name: str, now: datetime) -> Any:
+    """The first value of each row; later ones never replace it."""
+    known = (posted.metric == name) & posted.value.notnull() & (posted.at <= _moment(now))
+    first = _first(posted.filter(known), "model", "id")
+    return first.select("model", "id", "value", valued_at="at")
+
+
+def _valued(rows: Any, values: Any, horizon: timedelta) -> Any:
+    import ibis
+
+    joined = rows.left_join(values, ["model", "id"])
+    in_time = joined.valued_at.between(joined.at, joined.at + _span(horizon))
+    value = ibis.ifelse(in_time, joined.value, ibis.null())
+    return joined.select("at", "step", "unit", "arm", value=value)
+
+
+def _units(rows: Any, metric: UnitMetric) -> Any:
+    """One line a unit and step: its first day there; not of units that both arms answered."""
+    import ibis
+
+    candidate = (rows.arm == "candidate").sum()
+    by_day = rows.group_by(["start", "step", "unit"]).aggregate(
+        n=rows.count(), candidate=candidate, posted=rows.value.count(), value=rows.value.sum()
+    )
+    number = ibis.row_number().over(group_by=["step", "unit"], order_by="start")
+    units = by_day.mutate(number=number)
+    pure = (units.candidate == 0) | (units.candidate == units.n)
+    units = units.filter((units.number == 0) & pure)
+    if metric.without_value == "left_out":
+        units = units.filter(units.posted > 0)
+    value = units.value.fill_null(0.0).clip(-metric.cap, metric.cap)
+    return units.select("start", "step", "posted", value=value, candidate=units.candidate > 0)
+
+
+def _sums(units: Any, metric: UnitMetric) -> Sequence[WindowPair]:
+    sums = {"posted": units.posted.sum()}
+    for arm, of_arm in (("champion", ~units.candidate), ("candidate", units.candidate)):
+        sums[f"{arm}_n"] = of_arm.sum()
+        sums[f"{arm}_mean"] = units.value.mean(where=of_arm)
+        sums[f"{arm}_var"] = units.value.var(how="pop", where=of_arm)
+    found = units.group_by(["start", "step"]).aggregate(**sums).order_by(["start", "step"])
+    return tuple(
+        WindowPair(
+            start=_utc(row["start"]),
+            step=row["step"],
+            champion_units=_moments(row, "champion"),
+            candidate_units=_moments(row, "candidate"),
+        )
+        for row in _answer(found)
+        if row["posted"]
+    )
+
+
+def _moments(row: dict[str, Any], arm: str) -> Moments:
+    n = row[f"{arm}_n"]
+    if not n:
+        return Moments(n=0)
+    return Moments(n=n, mean=row[f"{arm}_mean"], m2=max(0.0, row[f"{arm}_var"]) * n)

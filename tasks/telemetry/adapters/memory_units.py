@@ -1,0 +1,81 @@
+"""A business metric by randomised unit: the definition, in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from policies.vocabulary import Moments, WindowPair
+from tasks.evidence.summary import moments_of
+from tasks.telemetry.adapters.memory import Event, _at, _day_of, _first, _label_in_time
+from tasks.telemetry.days import closed_days, local_days
+from tasks.telemetry.metrics import ARMS
+from tasks.telemetry.ports import UnitMetric
+
+Key = tuple[datetime, str]  # day and step
+
+
+class _Unit(NamedTuple):
+    arms: set[str]
+    values: list[float]
+
+
+def unit_windows(
+    rows: Sequence[Event],
+    posted: Iterable[Event],
+    metric: UnitMetric,
+    now: datetime,
+    time_zone: str,
+) -> Sequence[WindowPair]:
+    horizon = timedelta(hours=metric.horizon_hours)
+    live = [r for r in rows if r["served"] and r["arm"] in ARMS and r["weight_bp"] > 0]
+    live = list(_first([r for r in live if r["unit"] is not None], "id"))
+    if not live:
+        return ()
+    days = local_days(min(map(_at, live)), max(map(_at, live)), time_zone)
+    values = _values(posted, metric.name)
+    units: dict[tuple[str, str], dict[datetime, _Unit]] = {}
+    for row in live:
+        if (day := _day_of(_at(row), closed_days(days, horizon, now))) is not None:
+            of_unit = units.setdefault((row["step"], row["unit"]), {})
+            unit = of_unit.setdefault(day[0], _Unit(set(), []))
+            unit.arms.add(row["arm"])
+            value = _label_in_time(values, (row["model"], row["id"]), _at(row), horizon)
+            unit.values.extend([] if value is None else [value])
+    return _windows(units, metric)
+
+
+def _values(posted: Iterable[Event], name: str) -> dict[tuple[str, str], tuple[datetime, float]]:
+    known = [r for r in posted if r["metric"] == name and r["value"] is not None]
+    return {(r["model"], r["id"]): (_at(r), r["value"]) for r in _first(known, "model", "id")}
+
+
+def _windows(
+    units: dict[tuple[str, str], dict[datetime, _Unit]], metric: UnitMetric
+) -> Sequence[WindowPair]:
+    windows: dict[Key, list[_Unit]] = {}
+    for (step, _), days in units.items():
+        start = min(days)
+        windows.setdefault((start, step), []).append(days[start])
+    found = []
+    for start, step in sorted(windows):
+        counted = [u for u in windows[start, step] if len(u.arms) == 1]
+        if any(u.values for u in counted):
+            champion, candidate = (_moments(counted, arm, metric) for arm in ARMS)
+            window = WindowPair(start=start, step=step)
+            arms = {"champion_units": champion, "candidate_units": candidate}
+            found.append(window.model_copy(update=arms))
+    return found
+
+
+def _moments(units: Iterable[_Unit], arm: str, metric: UnitMetric) -> Moments:
+    return moments_of(_value(unit, metric) for unit in units if _is(unit, arm, metric))
+
+
+def _is(unit: _Unit, arm: str, metric: UnitMetric) -> bool:
+    return arm in unit.arms and bool(unit.values or metric.without_value == "zero")
+
+
+def _value(unit: _Unit, metric: UnitMetric) -> float:
+    return min(max(sum(unit.values), -metric.cap), metric.cap)

@@ -1,0 +1,47 @@
+"""A business metric stops a candidate that other guardrails like; silence passes nobody."""
+
+from __future__ import annotations
+
+from random import Random
+
+from tests.flows.memory_world import MemoryWorld, Told
+
+
+def brings(champion: float, candidate: float) -> dict[str, float]:
+    return {"champion": champion, "candidate": candidate}
+
+
+def released(world: MemoryWorld, earned: dict[str, float]) -> Told:
+    chance = Random(20240501)
+    if earned:
+        world.earns = lambda arm: earned[arm] + chance.gauss(0, 1)
+    return world.release(policy="score-paid")
+
+
+def reasons(told: Told) -> list[str]:
+    looks = [e.payload["verdict"]["judged"] for e in told.entries if e.kind == "looked"]
+    return [item["reason"] for judged in looks for item in judged if item["name"] == "revenue"]
+
+
+def test_a_candidate_that_brings_as_much_is_released(world: MemoryWorld) -> None:
+    """Judged from the canary on, by units that both models answered on the same day."""
+    told = released(world, brings(10.0, 10.0))
+    assert told.ended == "RELEASED"
+    assert any("revenue is not worse than" in reason for reason in reasons(told))
+
+
+def test_a_candidate_that_brings_less_is_rolled_back(world: MemoryWorld) -> None:
+    """Better predictions that nobody pays for."""
+    told = released(world, brings(10.0, 2.0))
+    assert told.ended == "ROLLED BACK"
+    assert "revenue is worse than 1 allows" in told.one("closed").payload["reason"]
+    assert told.steps()[-1] == "canary 30 %"
+
+
+def test_a_metric_that_nobody_posts_passes_nobody(world: MemoryWorld) -> None:
+    """Not enough evidence, until the deadline withdraws the candidate."""
+    told = released(world, {})
+    assert told.ended == "HELD"
+    assert told.steps()[-1] == "canary 30 %"
+    assert set(told.verdicts("canary 30 %")) == {"HOLD"}
+    assert all("too little to say" in reason for reason in reasons(told))
