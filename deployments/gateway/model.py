@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from deployments.gateway.signature import Column, faults
 from policies.errors import RefusedError
 from tasks.registry.digest import hex_of, tree_digest
+from tasks.registry.reference import takes_inputs_as_they_are
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
 _SPLITS = 16  # calls spent on finding the bad rows of one batch
+_NO_NULL = ("integer", "long")  # a table's whole numbers know no gap
+_NUMBERS = (*_NO_NULL, "float", "double")
 _DTYPES = {
     "boolean": "bool",
     "integer": "int32",
@@ -30,6 +33,9 @@ _DTYPES = {
     "double": "float64",
     "datetime": "datetime64[ns]",
 }
+
+
+NO_CLASSES = "A class is no probability: log the model so that it answers with predict_proba"
 
 
 class Answer(NamedTuple):
@@ -45,23 +51,31 @@ class ModelFault(Exception):
 
 @dataclass(frozen=True)
 class Model:
+    """``computes_features``: it takes the parameter ``features`` and tells what it computed."""
+
     digest: str
     columns: tuple[Column, ...]
     shows_features: bool
     pyfunc: Any
+    computes_features: bool = True
 
     def score_each(self, rows: Sequence[Row]) -> list[Answer]:
         """One answer a row. A batch that fails is halved until the rows to blame are found."""
         wrong = {at: found for at, row in enumerate(rows) if (found := faults(self.columns, row))}
         good = [row for at, row in enumerate(rows) if at not in wrong]
-        answers = iter(self._halving(good, [_SPLITS]))
+        answers = iter(self._answers(good))
         return [
             Answer(None, "; ".join(wrong[at])) if at in wrong else next(answers)
             for at in range(len(rows))
         ]
 
     def features(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """What the model computed from the raw inputs; ``ModelFault`` when it fails."""
+        """What the model computed from the raw inputs; ``ModelFault`` when it fails.
+
+        A version that says it takes its inputs as they are shows what it is handed.
+        """
+        if not self.computes_features:
+            return [_handed(self.columns, row) for row in rows]
         table = self._predict(rows, {"features": True})
         if not hasattr(table, "to_dict"):
             raise ModelFault("the model was asked for its features and gave no table")
@@ -78,6 +92,17 @@ class Model:
             self.score_each([row])
             took.append((time.perf_counter() - start) * 1000)
         return took[1:]
+
+    def _answers(self, rows: Sequence[Row]) -> list[Answer]:
+        """Rows that leave out the same whole numbers go together; most often that is all."""
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for at, row in enumerate(rows):
+            groups.setdefault(_gaps(self.columns, row), []).append(at)
+        given: dict[int, Answer] = {}
+        for places in groups.values():
+            answers = self._halving([rows[at] for at in places], [_SPLITS])
+            given |= dict(zip(places, answers, strict=True))
+        return [given[at] for at in range(len(rows))]
 
     def _halving(self, rows: Sequence[Row], calls_left: list[int]) -> list[Answer]:
         if not rows:
@@ -128,37 +153,82 @@ def load(store: Path, digest: str) -> Model:
             f"{digest[:19]}… has no signature with named columns.",
             advice="Log the model with a signature, so that requests can be checked.",
         )
-    return Model(digest, _columns(signature), _shows_features(signature), pyfunc)
+    computes = _computes_features(signature)
+    shows = computes or takes_inputs_as_they_are(folder)
+    return Model(digest, _columns(signature), shows, pyfunc, computes)
 
 
 def _columns(signature: Any) -> tuple[Column, ...]:
     return tuple(
-        Column(str(spec.name), getattr(spec.type, "name", "any"), spec.required)
+        Column(str(spec.name), str(told["type"]), spec.required, _within(told))
         for spec in signature.inputs
+        for told in [spec.to_dict()]
     )
 
 
-def _shows_features(signature: Any) -> bool:
+def _within(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return told if told["type"] in ("array", "object", "map") else None
+
+
+def _computes_features(signature: Any) -> bool:
     params = signature.params.params if signature.params is not None else []
     return any(param.name == "features" and param.dtype.name == "boolean" for param in params)
 
 
+def _gaps(columns: Sequence[Column], row: Row) -> tuple[str, ...]:
+    return tuple(c.name for c in columns if c.type in _NO_NULL and row.get(c.name) is None)
+
+
+def _handed(columns: Sequence[Column], row: Row) -> dict[str, Any]:
+    """One row as the model gets it: typed, and back in words that JSON has."""
+    (table,) = _frame(columns, [row]).to_dict("records")
+    handed = {str(name): _plain(value) for name, value in table.items()}
+    return {name: handed.get(name) for name in row if name in {c.name for c in columns}}
+
+
 def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
-    """Columns of exactly the signature's types, so that the schema check has nothing to convert."""
+    """Columns of exactly the signature's types, so that the schema check has nothing to convert.
+
+    An optional whole number that no row of the batch has is left out: it has no null.
+    """
     import numpy as np
     import pandas as pd
 
     table: dict[str, Any] = {}
     for column in columns:
         values = [row.get(column.name) for row in rows]
+        if column.type in _NO_NULL and all(value is None for value in values):
+            continue
         kind = _DTYPES.get(column.type)
         if kind is None or (None in values and column.type not in ("float", "double", "datetime")):
-            table[column.name] = np.array(values, dtype=object)
+            table[column.name] = np.empty(len(values), dtype=object)
+            for at, value in enumerate(values):  # one by one: a list of lists is no matrix here
+                table[column.name][at] = _typed(column.within, value)
         elif column.type == "datetime":
             table[column.name] = pd.to_datetime(pd.Series(values), utc=True).dt.tz_localize(None)
         else:
             table[column.name] = np.array(values, dtype=kind)
     return pd.DataFrame(table)
+
+
+def _typed(told: Mapping[str, Any] | None, value: Any) -> Any:
+    """Numbers within lists and objects in the signature's type: JSON writes 2.0 as 2."""
+    import numpy as np
+
+    if told is None or value is None:
+        return value
+    if told["type"] == "array" and isinstance(value, list):
+        return [_typed(told["items"], item) for item in value]
+    if told["type"] == "map" and isinstance(value, dict):
+        return {name: _typed(told["values"], item) for name, item in value.items()}
+    if told["type"] == "object" and isinstance(value, dict):
+        known = told["properties"]
+        return {name: _typed(known.get(name), item) for name, item in value.items()}
+    if type(value) not in (int, float) or told["type"] not in _NUMBERS:
+        return value
+    if told["type"] in _NO_NULL and value != int(value):
+        return value  # MLflow says what is wrong with it
+    return np.dtype(_DTYPES[told["type"]]).type(value)
 
 
 def _answers(output: Any, rows: int) -> list[Answer]:
@@ -176,7 +246,7 @@ def _scores(output: Any, rows: int) -> list[float]:
     try:
         array = np.asarray(output, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ModelFault(f"the answer holds no numbers: {error}"[:300]) from error
+        raise ModelFault(f"the answer holds no numbers: {error}. {NO_CLASSES}"[:300]) from error
     if array.ndim == 2 and array.shape[1]:
         array = array[:, -1]
     if array.shape != (rows,):

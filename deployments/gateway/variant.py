@@ -15,6 +15,7 @@ from deployments.gateway.options import Options
 from deployments.gateway.signature import Column
 from tasks.traffic.ports import Probe
 
+_TOLD_FAULTS = 3  # different reasons that a probe tells; the count is of all rows
 _PROBE_ROWS = 200  # rows scored in one call of a probe, so that live rows come in between
 
 
@@ -97,6 +98,7 @@ class LoadedVariant:
             errors=sum(answer.error is not None for answer in answers),
             memory_mb=memory_mb,
             digest=self.key.digest,
+            faults=tuple(dict.fromkeys(a.error[:200] for a in answers if a.error))[:_TOLD_FAULTS],
         )
 
     def _timed(self, rows: Sequence[Row], calls: int) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from policies.schema import ReleasePolicy, StageRules
@@ -140,23 +140,6 @@ def sample(model: str, policy: ReleasePolicy, since: datetime, now: datetime) ->
             since=since,
             horizon_hours=policy.labels.horizon_hours,
         )
-    )
-
-
-def sample_evidence(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> Evidence:
-    """Without enough recent, labelled traffic nothing is tried: the trial would say nothing."""
-    labelled = sum(row.label is not None for row in rows)
-    needed = policy.staging.min_labelled_rows
-    return Evidence(
-        name="traffic sample",
-        kind="check",
-        status="ok" if labelled >= needed else "scarce",
-        effect=0.0,
-        limit=0.0,
-        n=len(rows),
-        unit="rows short",
-        method="newest served rows whose label horizon has passed",
-        detail=f"{labelled} labelled rows of recent traffic, {needed} needed.",
     )
 
 
