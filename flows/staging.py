@@ -13,6 +13,7 @@ from tasks.documents.task import draw_drift
 from tasks.evaluation.task import (
     check_contract,
     check_parity,
+    check_probabilities,
     check_scores,
     check_serving_path,
     check_signature,
@@ -28,6 +29,7 @@ CHECKS = Checks(
     contract=check_contract,
     signature=check_signature,
     serving_path=check_serving_path,
+    probabilities=check_probabilities,
     parity=check_parity,
     scores=check_scores,
     fallback=check_fallback,

@@ -25,6 +25,7 @@ class Checks(NamedTuple):
     contract: Callable[..., Evidence]
     signature: Callable[..., Evidence]
     serving_path: Callable[..., list[Evidence]]
+    probabilities: Callable[..., Evidence]
     parity: Callable[..., list[Evidence]]
     scores: Callable[..., list[Evidence]]
     fallback: Callable[..., Evidence]
@@ -65,6 +66,8 @@ def check_all(
             len(inputs),
             new.faults,
         ),
+        # Before parity and scores: an answer that is a class fails both without telling why.
+        do.probabilities(new.scores),
         *do.parity(
             policy,
             [row.seen for row in offline],

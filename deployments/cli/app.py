@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli import approving, demo, policy, releasing, serving, stack, views
+from deployments.cli import (
+    approving,
+    beginning,
+    demo,
+    policy,
+    rehearsing,
+    releasing,
+    serving,
+    stack,
+    views,
+)
 
 app = typer.Typer(
     name="seatrial",
@@ -18,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(policy.app, name="policy")
-for module in (stack, demo, releasing, views, approving, serving):
+for module in (beginning, stack, demo, rehearsing, releasing, views, approving, serving):
     module.register(app)
 
 

@@ -30,6 +30,11 @@ def check_scores(
     return trial.check_scores(policy, rows, labels, champion, candidate)
 
 
+@node("probabilities", "does the candidate answer with probabilities?")
+def check_probabilities(candidate: Sequence[float | None]) -> Evidence:
+    return trial.check_probabilities(candidate)
+
+
 @node("parity", "do offline and online agree on the reference rows?")
 def check_parity(
     policy: ReleasePolicy,

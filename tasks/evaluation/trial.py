@@ -62,8 +62,10 @@ def check_scores(
     champion: Sequence[float | None],
     candidate: Sequence[float | None],
 ) -> list[Evidence]:
-    """First whether these are probabilities at all: classes would only look like bad ones."""
     rules = policy.staging.scores
     paired = scores.labelled_scores(rules, rows, labels, champion, candidate)
-    judged = scores.score_checks(rules, paired, min_rows=policy.staging.min_labelled_rows)
-    return [scores.probability_check(candidate), *judged]
+    return scores.score_checks(rules, paired, min_rows=policy.staging.min_labelled_rows)
+
+
+def check_probabilities(candidate: Sequence[float | None]) -> Evidence:
+    return scores.probability_check(candidate)

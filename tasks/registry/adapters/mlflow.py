@@ -81,9 +81,12 @@ class MlflowRegistry:
             return tree_digest(self._download(client, ref, incoming))
 
     def champion(self, model: str) -> ModelRef | None:
+        return self.behind(model, "champion")
+
+    def behind(self, model: str, alias: str) -> ModelRef | None:
         with self._speaking(f"look up {model}") as client:
             aliases = client.get_registered_model(model).aliases
-        version = aliases.get("champion")
+        version = aliases.get(alias)
         return None if version is None else ModelRef(model=model, version=str(version))
 
     def set_alias(self, ref: ModelRef, alias: str) -> None:
@@ -93,6 +96,15 @@ class MlflowRegistry:
     def tag(self, ref: ModelRef, key: str, value: str) -> None:
         with self._speaking(f"tag {ref}") as client:
             client.set_model_version_tag(ref.model, ref.version, key, value)
+
+    def download(self, place: str, into: Path) -> Path:
+        """Files that MLflow holds outside of the registry, such as ``runs:/RUN/model``."""
+        from mlflow.artifacts import download_artifacts
+
+        with self._speaking(f"download {place}"):
+            return Path(
+                download_artifacts(artifact_uri=place, dst_path=str(into), tracking_uri=self._uri)
+            )
 
     @contextmanager
     def _speaking(self, what: str) -> Iterator[MlflowClient]:
