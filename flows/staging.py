@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flows.looks import broken, down
-from flows.trial import TIMED_CALLS, Checks, Measured, check_all
+from flows.trial import TIMED_CALLS, WORTH_OF_TRAFFIC, Checks, Measured, check_all
 from policies.errors import EvidenceError, RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Evidence
@@ -34,7 +32,6 @@ CHECKS = Checks(
     scores=check_scores,
     fallback=check_fallback,
 )
-WORTH_OF_TRAFFIC = timedelta(days=31)
 
 
 def trial(log: Log, state: Release) -> list[Evidence]:

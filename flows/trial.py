@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from policies.schema import ReleasePolicy
@@ -17,6 +18,7 @@ from tasks.telemetry.ports import SampleRow
 from tasks.traffic.ports import Probe
 
 TIMED_CALLS = 40
+WORTH_OF_TRAFFIC = timedelta(days=31)
 
 
 class Checks(NamedTuple):
