@@ -55,7 +55,7 @@ def first_policy(answers: Answers, tier: ReleasePolicy) -> str:
 
 
 def _head(answers: Answers) -> Iterator[str]:
-    yield f"# Releases of {', '.join(answers.models)}."
+    yield f"# Releases of {', '.join(map(_text, answers.models))}."
     yield f"# What is not said here is said by the tier: seatrial policy explain {answers.name}"
     yield _line("policy", answers.name, "the name of this file")
     yield _line("extends", answers.tier, "blocks merge field by field, lists are replaced whole")
@@ -124,8 +124,14 @@ def _text(value: str) -> str:
     plain = re.fullmatch(r"[A-Za-z][\w ./-]*[\w.]", value) and value.lower() not in (
         "true", "false", "null",
     )  # fmt: skip
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return value if plain else _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    """What YAML would not take as it is goes in as its number."""
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in quoted)
 
 
 def _texts(values: Iterable[str]) -> str:
-    return "[" + ", ".join(json.dumps(value, ensure_ascii=False) for value in values) + "]"
+    return "[" + ", ".join(map(_quoted, values)) + "]"

@@ -106,9 +106,11 @@ def _write(path: Path, text: str) -> LoadedPolicy:
 def _kept_if(path: Path, read: Callable[[], LoadedPolicy]) -> LoadedPolicy:
     try:
         return read()
-    except PolicyError:
+    except PolicyError as error:
         path.unlink()
-        raise
+        raise PolicyError(
+            f"Nothing was written: {error.message}", faults=error.faults, advice=error.advice
+        ) from error
 
 
 def _alone(made: LoadedPolicy, folder: Path) -> LoadedPolicy:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -75,7 +75,7 @@ class Model:
         A version that says it takes its inputs as they are shows what it is handed.
         """
         if not self.computes_features:
-            return [_handed(self.columns, row) for row in rows]
+            return _handed(self.columns, rows)
         table = self._predict(rows, {"features": True})
         if not hasattr(table, "to_dict"):
             raise ModelFault("the model was asked for its features and gave no table")
@@ -95,11 +95,8 @@ class Model:
 
     def _answers(self, rows: Sequence[Row]) -> list[Answer]:
         """Rows that leave out the same whole numbers go together; most often that is all."""
-        groups: dict[tuple[str, ...], list[int]] = {}
-        for at, row in enumerate(rows):
-            groups.setdefault(_gaps(self.columns, row), []).append(at)
         given: dict[int, Answer] = {}
-        for places in groups.values():
+        for places in _by_gaps(self.columns, rows):
             answers = self._halving([rows[at] for at in places], [_SPLITS])
             given |= dict(zip(places, answers, strict=True))
         return [given[at] for at in range(len(rows))]
@@ -175,15 +172,27 @@ def _computes_features(signature: Any) -> bool:
     return any(param.name == "features" and param.dtype.name == "boolean" for param in params)
 
 
-def _gaps(columns: Sequence[Column], row: Row) -> tuple[str, ...]:
-    return tuple(c.name for c in columns if c.type in _NO_NULL and row.get(c.name) is None)
+def _by_gaps(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[list[int]]:
+    """Places of the rows that leave out the same whole numbers."""
+    whole = [column.name for column in columns if column.type in _NO_NULL]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for at, row in enumerate(rows):
+        gaps = tuple(name for name in whole if row.get(name) is None)
+        groups.setdefault(gaps, []).append(at)
+    return groups.values()
 
 
-def _handed(columns: Sequence[Column], row: Row) -> dict[str, Any]:
-    """One row as the model gets it: typed, and back in words that JSON has."""
-    (table,) = _frame(columns, [row]).to_dict("records")
-    handed = {str(name): _plain(value) for name, value in table.items()}
-    return {name: handed.get(name) for name in row if name in {c.name for c in columns}}
+def _handed(columns: Sequence[Column], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows as the model gets them: typed, and back in words that JSON has."""
+    handed: dict[int, dict[str, Any]] = {}
+    for places in _by_gaps(columns, rows):
+        records = _frame(columns, [rows[at] for at in places]).to_dict("records")
+        for at, record in zip(places, records, strict=True):
+            told = {str(name): _plain(value) for name, value in record.items()}
+            handed[at] = {
+                c.name: told.get(c.name) for c in columns if c.required or c.name in rows[at]
+            }
+    return [handed[at] for at in range(len(rows))]
 
 
 def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
@@ -261,7 +270,12 @@ def _answer(score: float) -> Answer:
 
 
 def _plain(value: Any) -> Any:
+    """As JSON has it; a gap is null, whatever the table calls it."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float) and not math.isfinite(value):
+    if value != value or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value

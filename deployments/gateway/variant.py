@@ -87,8 +87,8 @@ class LoadedVariant:
         if features and self.scorer.shows_features:
             try:
                 seen = tuple(self.scorer.features(rows))
-            except ModelFault:  # counted: a model that cannot show its features fails parity
-                answers = [Answer(None, "features")] * len(rows)
+            except ModelFault as fault:  # counted: who cannot show its features fails parity
+                answers = [Answer(None, f"features: {fault}")] * len(rows)
         latency_ms = self._timed(rows, timed_calls)
         memory_mb = self.scorer.memory_mb() if isinstance(self.scorer, IsolatedModel) else None
         return Probe(

@@ -89,7 +89,7 @@ class Bench:
         inputs = [row.inputs for row in sample.rows]
         self.say(f"scoring {len(inputs)} rows with the candidate, in a process of its own")
         with self._loaded(artefact) as variant:
-            candidate = variant.probe(inputs, TIMED_CALLS, features=True)
+            candidate = variant.probe(inputs, TIMED_CALLS, features=False)
             on_reference = variant.probe([row.inputs for row in offline], 0, features=True)
         seen = Measured(
             rows=sample.rows,

@@ -108,6 +108,11 @@ def _differs(offline: Any, online: Any) -> bool:
         return _is_missing(offline) != _is_missing(online)
     if isinstance(offline, int | float) and isinstance(online, int | float):
         return not math.isclose(offline, online, rel_tol=RELATIVE, abs_tol=0.0)
+    if isinstance(offline, list) and isinstance(online, list):
+        return len(offline) != len(online) or any(map(_differs, offline, online))
+    if isinstance(offline, dict) and isinstance(online, dict):
+        names = offline.keys() | online.keys()
+        return any(_differs(offline.get(name), online.get(name)) for name in names)
     if isinstance(offline, str) and isinstance(online, str) and offline != online:
         return not _same_moment(offline, online)
     return bool(offline != online)
