@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flows.looks import is_as_evaluated
 from flows.messages import tell
 from flows.rollback import rollback
 from policies.errors import UnavailableError
@@ -43,6 +44,8 @@ def contain_candidate(log: Log, state: Release, move: Move) -> None:
 
 def promote(log: Log, state: Release, move: Move) -> None:
     """The candidate becomes the champion: the switch first, the alias after it."""
+    if not is_as_evaluated(log, state):
+        return
     plan = plan_promoted(state)
     state = log.move(state, "promoting", {"plan": plan.plain(), "alias": CHAMPION_ALIAS})
     moved = move_traffic(plan, "promoted", log.revision)
@@ -55,17 +58,20 @@ def close(log: Log, state: Release, move: Move) -> None:
     """What follows the end: quarantine and incident where due, then the last move."""
     outcome = move.outcome or Outcome.ABORTED
     why = state.containment
-    if outcome is Outcome.ROLLED_BACK:
+    if outcome is Outcome.ROLLED_BACK or (why is not None and why.tampered):
         rollback(log.release_id)
     for fault in label_registry(state, outcome):
         log.fact("alert", {"why": fault})
+    met = exposure(log.release_id, state.policy)
     finding = why.finding if why else (state.verdict.finding if state.verdict else None)
     closing = {
         "outcome": outcome.value,
         "stage": state.step.name if state.step else "opening",
         "finding": finding.value if finding else None,
         "reason": move.because if why else (state.verdict.reason if state.verdict else ""),
-        "exposed_requests": exposure(log.release_id),
+        "exposed_requests": met.requests,
+        "first_answer_at": met.first_at.isoformat() if met.first_at else None,
+        "first_fault_at": met.first_fault_at.isoformat() if met.first_fault_at else None,
         "seconds_to_zero_traffic": state.seconds_to_zero_traffic,
     }
     log.move(state, "closed", closing)

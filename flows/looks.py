@@ -7,7 +7,8 @@ from policies.lifecycle import Release
 from policies.vocabulary import Evidence, Step
 from tasks.evidence.task import weigh
 from tasks.ledger.task import Log
-from tasks.telemetry.task import coverage_evidence, observe, rows_evidence
+from tasks.registry.task import UNTOUCHED, digest_now, untouched
+from tasks.telemetry.task import coverage_evidence, inputs_evidence, observe, rows_evidence
 from tasks.traffic.task import check_serving
 
 
@@ -23,16 +24,49 @@ def look_at_traffic(log: Log, state: Release, step: Step) -> list[Evidence]:
 def weighed(log: Log, state: Release, step: Step) -> list[Evidence]:
     policy, now = state.policy, log.now()
     try:
-        observation = observe(log.release_id, policy, step, now)
+        observation = observe(log.release_id, state.model, policy, step, now)
         return [
             *weigh(policy, step, observation.windows),
             rows_evidence(policy, step, observation),
             coverage_evidence(policy, observation, now),
+            *inputs_evidence(policy, observation),
         ]
     except UnavailableError as error:
         return [down("telemetry", error)]
     except (RefusedError, EvidenceError) as error:
         return [broken("telemetry", error)]
+
+
+def artefact_now(log: Log, state: Release) -> list[Evidence]:
+    """Are the registered files still those of the opening? If not, it is on the record at once."""
+    if state.artefact is None:
+        return []
+    try:
+        now = digest_now(state.artefact)
+    except UnavailableError as error:
+        return [down(UNTOUCHED, error)]
+    except RefusedError as error:
+        return [broken(UNTOUCHED, error)]
+    found = untouched(state.artefact, now)
+    if found.effect:
+        log.fact("tampered", {"found": now, "expected": state.artefact.digest})
+    return [found]
+
+
+def is_as_evaluated(log: Log, state: Release) -> bool:
+    """Asked before users meet the candidate: people may have taken days to sign since the look.
+
+    ``False``: it was tampered with, which is on the record now, and the next turn contains it.
+    A registry that does not answer is waited for.
+    """
+    for item in artefact_now(log, state):
+        if item.status == "down":
+            raise UnavailableError(item.detail, advice="Start MLflow: the release waits for it.")
+        if item.status != "ok":
+            raise RefusedError(item.detail, advice="Look for the version in the MLflow registry.")
+        if item.effect:
+            return False
+    return True
 
 
 def serving(state: Release) -> Evidence:

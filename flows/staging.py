@@ -17,7 +17,7 @@ from tasks.evaluation.task import (
     check_signature,
 )
 from tasks.ledger.task import Log
-from tasks.registry.task import champion_inputs, check_untouched, reference
+from tasks.registry.task import champion_inputs, reference
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.sampling import sample_evidence
 from tasks.telemetry.task import sample
@@ -70,7 +70,6 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
         ),
         on_reference=probe(state.model, "candidate", asked, "reference rows"),
     )
-    untouched = check_untouched(artefact)
-    found = [untouched, *check_all(CHECKS, state.policy, artefact, seen)]
+    found = check_all(CHECKS, state.policy, artefact, seen)
     draw_drift(log.release_id, asked, inputs)
     return found

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from flows.looks import look_at_traffic
+from flows.looks import artefact_now, is_as_evaluated, look_at_traffic
 from flows.messages import tell
 from flows.staging import trial
 from policies.errors import RefusedError, SeatrialError, UnavailableError
@@ -87,6 +87,8 @@ def refuse_other_versions(state: Release, move: Move) -> None:
 def enter(log: Log, state: Release, move: Move) -> None:
     """Intent recorded, traffic moved, outcome observed and recorded."""
     step = move.step or state.policy.steps()[0]
+    if step.weight_bp and not is_as_evaluated(log, state):
+        return
     plan = plan_for(state, step)
     before = state.step
     state = log.move(state, "entering", {"step": step.plain(), "plan": plan.plain()})
@@ -101,7 +103,8 @@ def look(log: Log, state: Release, move: Move) -> None:
     """Observe → weigh → judge → decide: one node each on the graph."""
     step, number = move.step or state.policy.steps()[0], state.looks + 1
     staging = step.stage is Stage.STAGING
-    evidence = trial(log, state) if staging else look_at_traffic(log, state, step)
+    evidence = artefact_now(log, state)
+    evidence += trial(log, state) if staging else look_at_traffic(log, state, step)
     verdict = judge(state.policy, step, evidence)
     before = state.verdict.finding if state.verdict else None
     after = next_look_after(state.policy, state, log.now())

@@ -15,6 +15,7 @@ from policies.schema import ReleasePolicy
 from policies.vocabulary import Artefact, Evidence
 from tasks.registry.reference import ReferenceRow
 from tasks.telemetry.ports import SampleRow
+from tasks.telemetry.sampling import days_of
 from tasks.traffic.ports import Probe
 
 TIMED_CALLS = 40
@@ -77,6 +78,13 @@ def check_all(
             [row.score for row in offline],
             online.scores,
         ),
-        *do.scores(policy, inputs, [row.label for row in seen.rows], old.scores, new.scores),
+        *do.scores(
+            policy,
+            inputs,
+            [row.label for row in seen.rows],
+            old.scores,
+            new.scores,
+            days_of(policy, seen.rows),
+        ),
         do.fallback(old, len(inputs)),
     ]

@@ -133,12 +133,33 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             )
         if (metric == "slow") != (_at(rail, "slow_ms") is not None):
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
+        yield from _segments_agree(rail, place)
         if (kind, metric) in _MISMATCHED:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean; error and slow "
                 "are proportion.",
             )
+
+
+def _segments_agree(rail: Any, place: Where) -> Found:
+    segments = _at(rail, "segments")
+    if segments is None:
+        return
+    margin, rollback_at = _number(segments, "margin"), _number(segments, "rollback_at")
+    if margin is not None and rollback_at is not None and rollback_at >= margin:
+        yield (
+            (*place, "segments", "rollback_at"),
+            f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
+        )
+    if _at(rail, "kind") == "proportion":
+        yield (
+            (*place, "segments"),
+            "belong to a guardrail of paired differences: rates are not taken by group yet.",
+        )
+    values = _at(segments, "values")
+    if isinstance(values, list) and len({str(value) for value in values}) < len(values):
+        yield (*place, "segments", "values"), "name a group twice. Write each once."
 
 
 def _harm_budget_is_spent(document: Mapping[str, Any]) -> Found:

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from policies.schema import (
     ApprovalRule,
+    FrozenInputs,
     Guardrail,
     ReleasePolicy,
+    Segments,
     StageRules,
     StagingRules,
     TrafficStep,
@@ -49,6 +51,7 @@ def sections(policy: ReleasePolicy) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("Staging", _staging(policy.staging)),
         *((title, _stage(rules)) for title, rules in _stages(policy)),
         *((f"Guardrail: {rail.name}", _guardrail(rail)) for rail in policy.guardrails),
+        ("Inputs", _frozen(policy.frozen_inputs)),
         ("Who signs", _approvals(policy.approvals)),
         ("When something goes wrong", _trouble(policy)),
         ("Documents", _documents(policy)),
@@ -149,7 +152,26 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
         f"Proof that it is worse by more than {rail.rollback_at:g} rolls the release back.",
         f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
         f"information of {rail.information:,.10g} at the end.",
+        *_segments(rail.segments),
     )
+
+
+def _segments(segments: Segments | None) -> tuple[str, ...]:
+    if segments is None:
+        return ()
+    return (
+        f"Each {segments.column} by itself ({_listed(segments.values)}) must be proven not worse "
+        f"by {segments.margin:g} or more at every step from the shadow on; proof of more than "
+        f"{segments.rollback_at:g} rolls back. The groups share {_percent(segments.share)} of the "
+        "guardrail's budget.",
+    )
+
+
+def _frozen(rule: FrozenInputs | None) -> tuple[str, ...]:
+    if rule is None:
+        return ("Nobody watches whether inputs stop changing.",)
+    then = "rolls the release back" if rule.then == "roll_back" else "holds the release"
+    return (f"{_listed(rule.columns)} change all day: one value for {_days(rule.days)} {then}.",)
 
 
 def _approvals(rules: Sequence[ApprovalRule]) -> tuple[str, ...]:

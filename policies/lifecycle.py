@@ -102,6 +102,7 @@ class Containment(Value):
     reason: str
     finding: Finding | None
     outcome: Outcome
+    tampered: bool = False  # the registered files are not those that were evaluated
 
 
 class Closing(Value):
@@ -111,6 +112,8 @@ class Closing(Value):
     reason: str
     exposed_requests: int
     seconds_to_zero_traffic: float | None
+    first_answer_at: datetime | None = None  # that the candidate gave to a user
+    first_fault_at: datetime | None = None  # when one of them first failed or came too late
 
 
 class Release(Value):
@@ -311,6 +314,21 @@ def _stopped(outcome: Outcome, what: str) -> Any:
     return handler
 
 
+def _tampered(state: Release, entry: Entry) -> dict[str, Any]:
+    """Nobody may be served by it any more; whether users met it decides how it ends."""
+    if not state.is_live or state.stop is not None:
+        return {}
+    served = state.plan is not None and state.plan.weight_bp > 0
+    why = Containment(
+        reason="The registered files are not those that were evaluated: the registry now holds "
+        f"{entry.payload['found']}, not {entry.payload['expected']}.",
+        finding=Finding.HARMFUL,
+        outcome=Outcome.ROLLED_BACK if served else Outcome.REFUSED,
+        tampered=True,
+    )
+    return {"stop": why}
+
+
 def _attached(_: Release, entry: Entry) -> dict[str, Any]:
     return {"run_id": entry.payload["run_id"]}
 
@@ -330,13 +348,14 @@ _MOVES: Mapping[str, Any] = MappingProxyType(
         "closed": _closed,
     }
 )
-STOPS = ("kill", "rollback_asked", "abort_asked")
+STOPS = ("kill", "rollback_asked", "abort_asked", "tampered")
 _FACTS: Mapping[str, Any] = MappingProxyType(
     {
         "vote": _vote,
         "kill": _stopped(Outcome.ROLLED_BACK, "Killed"),
         "rollback_asked": _stopped(Outcome.ROLLED_BACK, "Rolled back"),
         "abort_asked": _stopped(Outcome.ABORTED, "Aborted"),
+        "tampered": _tampered,
         "attached": _attached,
     }
 )

@@ -62,7 +62,7 @@ class StagingRules(Rule):
     min_days: float = Field(ge=0)
     look_every_hours: Positive
     deadline_days: Positive
-    sample_rows: int = Field(ge=1)
+    sample_rows: int = Field(ge=1, le=200_000)  # all of them are read and scored at once
     min_labelled_rows: int = Field(ge=1)
     contract: tuple[Expectation, ...] = Field(min_length=1)
     scores: Scores
@@ -84,6 +84,28 @@ class TrafficStep(StageRules):
     weight_bp: int = Field(gt=0, le=FULL_WEIGHT_BP)
 
 
+class Segments(Rule):
+    """Groups that must each be shown safe, from the shadow on; a group not seen is not safe.
+
+    ``margin`` and ``rollback_at`` are those of each group, at every step: a group has few rows,
+    so its margin is wider than the whole's, and no stage widens it further.
+    """
+
+    column: Text  # of the requests' inputs
+    values: tuple[Text, ...] = Field(min_length=1)
+    margin: Positive
+    rollback_at: float = Field(ge=0.0)
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]  # of the guardrail's weight, split evenly
+
+
+class FrozenInputs(Rule):
+    """Inputs that change all day: one value for whole days means that their feed has stopped."""
+
+    columns: tuple[Text, ...] = Field(min_length=1)
+    days: int = Field(ge=1, le=14)  # whole days in a row
+    then: Literal["roll_back", "hold"]  # roll_back only where the champion does not read them
+
+
 class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
@@ -96,10 +118,15 @@ class Guardrail(Rule):
     slow_ms: Positive | None = None  # metric 'slow': an answer later than this counts
     information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
     # effect estimate; the tuning scales of the e-process are fixed from it beforehand
+    segments: Segments | None = None
     why: Text
 
     @model_validator(mode="after")
     def _coherent(self) -> Guardrail:
+        if self.segments is not None and self.kind != "paired_mean":
+            raise ValueError("segments belong to a paired_mean guardrail")
+        if self.segments is not None and self.segments.rollback_at >= self.segments.margin:
+            raise ValueError("segments.rollback_at must be smaller than segments.margin")
         if self.rollback_at >= self.margin:
             raise ValueError("rollback_at must be smaller than margin")
         if (self.metric == "slow") != (self.slow_ms is not None):
@@ -107,6 +134,30 @@ class Guardrail(Rule):
         if (self.kind == "paired_mean") != (self.metric in ("log_loss", "brier")):
             raise ValueError("log_loss and brier are paired_mean; error and slow are proportion")
         return self
+
+    def whole(self) -> Guardrail:
+        """What is left of the weight for all rows together when groups have their share."""
+        if self.segments is None:
+            return self
+        return self.model_copy(update={"weight": self.weight * (1.0 - self.segments.share)})
+
+    def by_segment(self) -> dict[str, Guardrail]:
+        """For each declared group, a guardrail of its own; its rows carry less information."""
+        if self.segments is None:
+            return {}
+        groups = self.segments
+        count = len(groups.values)
+        own = {
+            "margin": groups.margin,
+            "rollback_at": groups.rollback_at,
+            "weight": self.weight * groups.share / count,
+            "information": self.information / count,
+            "segments": None,
+        }
+        return {
+            value: self.model_copy(update={**own, "name": f"{self.name} · {groups.column} {value}"})
+            for value in groups.values
+        }
 
 
 class Budget(Rule):
@@ -163,6 +214,7 @@ class ReleasePolicy(Rule):
     full: StageRules
     soak: StageRules
     guardrails: tuple[Guardrail, ...] = Field(min_length=1)
+    frozen_inputs: FrozenInputs | None = None
     approvals: tuple[ApprovalRule, ...] = ()
     at_deadline: Literal["withdraw", "hold"] = "hold"
     fallback: tuple[Literal["previous", "baseline", "error"], ...] = Field(min_length=1)

@@ -28,11 +28,13 @@ def severity(
     finding: Finding | None,
     tier: Tier = "low",
     contained: bool = True,
+    tampered: bool = False,
 ) -> Severity:
     """``weight_bp``: the share the candidate had when it was stopped; ``None``: not known.
 
     ``finding``: what stopped it; ``None`` when a person did. ``contained``: the serving
-    processes were seen without the candidate.
+    processes were seen without the candidate. ``tampered``: its registered files were changed
+    after they were evaluated, so somebody can write where nobody should.
     """
     if weight_bp is not None and not 0 <= weight_bp <= FULL_WEIGHT_BP:
         raise EvidenceError(
@@ -42,7 +44,12 @@ def severity(
         return Severity(level="SEV1", reason="The candidate is not shown to be out of service.")
     if weight_bp is None:
         return Severity(level="SEV1", reason="Nobody knows how much traffic it had.")
-    return _by_share(rules, weight_bp, finding, tier)
+    by_share = _by_share(rules, weight_bp, finding, tier)
+    if tampered and by_share.level in ("SEV3", "SEV4"):
+        return Severity(
+            level="SEV2", reason="Registered files were changed after they were evaluated."
+        )
+    return by_share
 
 
 def _by_share(

@@ -44,6 +44,9 @@ def rehearse(
         typer.Option(min=0.0, max=1.0, help="Compare with a rule instead: always this answer."),
     ] = None,
     label: Annotated[str, typer.Option(help="The sample's column of outcomes, 0 or 1.")] = "label",
+    time: Annotated[
+        str | None, typer.Option(help="The sample's column of times: days differ, rows less.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Try a model as staging would: no server, nothing registered, nothing on the record.
@@ -58,7 +61,7 @@ def rehearse(
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     loaded = load_named(policy)
     against: str | float = _place(champion) if champion is not None else float(rule or 0.0)
-    asked = Asked(_place(model), against, sample.resolve(), label, loaded)
+    asked = Asked(_place(model), against, sample.resolve(), label, loaded, time)
     with TemporaryDirectory(prefix="seatrial-rehearsal-") as folder:
         home = Path(folder)
         bench = Bench(home, world.shelf(home / "store"), world.contract, say)

@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_TYPES = {
-    "champion": "Logistic regression on standardised features",
-    "better": "Gradient-boosted trees on histograms of the features",
-    "unit_bug": "Gradient-boosted trees on histograms of the features",
-    "copy": "Logistic regression on standardised features",
-    "slightly_worse": "Logistic regression on standardised features",
-    "june_fault": "Gradient-boosted trees on histograms of the features",
-}
+_LINE = "Logistic regression on standardised features"
+_TREES = "Gradient-boosted trees on histograms of the features"
 
 _FOR_ALL: Mapping[str, str] = MappingProxyType(
     {
@@ -36,7 +30,7 @@ _FOR_ALL: Mapping[str, str] = MappingProxyType(
 )
 
 
-def card_tags(kind: str) -> dict[str, str]:
+def card_tags(*, linear: bool) -> dict[str, str]:
     """Registry tags for the card of one recipe."""
-    fields = {"model_type": _TYPES[kind], **_FOR_ALL}
+    fields = {"model_type": _LINE if linear else _TREES, **_FOR_ALL}
     return {f"card.{name}": text for name, text in fields.items()}

@@ -25,8 +25,9 @@ TEXTS = ["carrier", "origin", "dest"]
 WHOLE = ["month", "dow", "sched_hour"]
 NUMBERS = ["distance", *WEATHER]  # miles, °F, °F, %, mph, inches, millibar, miles
 INPUTS = [*TEXTS, *WHOLE, *NUMBERS]  # what a request carries, and nothing known later
+LATER = ["dep_delay"]  # minutes, NaN if it never left: on record, never in a request
 
-FILE_NAME = "flights-1.parquet"  # grows with the recipe below, so no old file is taken for new
+FILE_NAME = "flights-2.parquet"  # grows with the recipe below, so no old file is taken for new
 STRONGEST_GUST_MPH = 200.0  # one observation of 1 048 mph in February is a fault of its sensor
 
 
@@ -34,8 +35,8 @@ def prepare(folder: Path) -> pd.DataFrame:
     """All departures in order of schedule; made once, then read from a Parquet file.
 
     Columns: ``id``, ``unit``, ``scheduled`` and ``label_known_at`` (UTC; the latter NaT for
-    flights that never arrived), ``day`` (local date), ``label`` (1 late, 0 not, NaN unknown)
-    and ``INPUTS``.
+    flights that never arrived), ``day`` (local date), ``label`` (1 late, 0 not, NaN unknown),
+    ``INPUTS`` and ``LATER``.
     """
     path = folder / FILE_NAME
     if path.exists():
@@ -58,7 +59,7 @@ def build(flights_file: Path, weather_file: Path) -> pd.DataFrame:
         by="origin",
         direction="backward",
     )
-    frame = pd.concat([_identity(joined), _times(joined), _inputs(joined)], axis=1)
+    frame = pd.concat([_identity(joined), _times(joined), _inputs(joined), joined[LATER]], axis=1)
     frame = frame.dropna(subset=WEATHER)  # the first hours of the year, before any observation
     return frame.sort_values(["scheduled", "id"], ignore_index=True)
 

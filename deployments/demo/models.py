@@ -22,7 +22,8 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from deployments.demo import scoring
 from deployments.demo.card import card_tags
 from deployments.demo.flights import INPUTS, TEXTS, WHOLE
-from deployments.demo.training import DESCRIPTIONS, Kind, Trained, train
+from deployments.demo.recipes import RECIPES, Kind
+from deployments.demo.training import Trained, train
 from policies.vocabulary import ModelRef
 
 if TYPE_CHECKING:
@@ -34,16 +35,20 @@ TRAINER = "erin"  # an alias of the engineer in ``people``: may not approve her 
 NEEDED = ("mlflow", "scikit-learn", "pandas", "numpy", "cloudpickle", "threadpoolctl")
 
 
-def signature() -> ModelSignature:
-    """Raw request columns in, one probability out; ``features`` asks for the features instead."""
+def signature(model: scoring.DelayModel) -> ModelSignature:
+    """Raw request columns in, one probability out; ``features`` asks for the features instead.
+
+    A model with side effects also wants to be told which rows are only mirrored.
+    """
     columns = [
         ColSpec("string" if name in TEXTS else "long" if name in WHOLE else "double", name)
         for name in INPUTS
     ]
+    switches = ["features", "mirrored"] if model.minds_mirrors else ["features"]
     return ModelSignature(
         inputs=Schema(columns),
         outputs=Schema([ColSpec("double")]),
-        params=ParamSchema([ParamSpec("features", DataType.boolean, False)]),
+        params=ParamSchema([ParamSpec(name, DataType.boolean, False) for name in switches]),
     )
 
 
@@ -72,7 +77,7 @@ def _save_model(trained: Trained, folder: Path) -> None:
             mlflow.pyfunc.save_model(
                 path=str(folder),
                 python_model=trained.model,
-                signature=signature(),
+                signature=signature(trained.model),
                 pip_requirements=[f"{name}=={metadata.version(name)}" for name in NEEDED],
             )
     finally:
@@ -102,11 +107,17 @@ def register(uri: str, model: str, trained: Trained) -> ModelRef:
             "owner": OWNER,
             "trainer": TRAINER,
             "recipe": trained.kind,
-            **card_tags(trained.kind),
+            **card_tags(linear=RECIPES[trained.kind].linear),
         },
-        description=DESCRIPTIONS[trained.kind],
+        description=RECIPES[trained.kind].description,
     )
     return ModelRef(model=model, version=str(version.version))
+
+
+def files_of(uri: str, ref: ModelRef) -> str:
+    """Where the registry keeps a version's files."""
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return str(client.get_model_version_download_uri(ref.model, ref.version))
 
 
 def register_scenarios(

@@ -25,7 +25,7 @@ from policies.loader import find
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.verdict import judge
 from policies.vocabulary import Counts, Decision, Evidence, Moments, Step, WindowPair
-from tasks.evidence.sequential import weigh
+from tasks.evidence.sequential import weigh, weigh_all
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.metrics import loss
 
@@ -51,7 +51,10 @@ class Voyage:
     step: str
 
 
-def sail(policy: ReleasePolicy, days: Sequence[Moments]) -> Voyage:
+Day = Mapping[str, Moments]  # of all rows under "", and of each group under its value
+
+
+def sail(policy: ReleasePolicy, days: Sequence[Day]) -> Voyage:
     """One release over these days, from the end of staging to its end."""
     begun = now = int(policy.staging.min_days)
     weights: list[int] = []  # the candidate's share on each day since the canary began
@@ -88,18 +91,25 @@ def _days_behind(policy: ReleasePolicy) -> int:
 
 
 def _look(
-    policy: ReleasePolicy, step: Step, days: Sequence[Moments], weights: tuple[int, ...]
+    policy: ReleasePolicy, step: Step, days: Sequence[Day], weights: tuple[int, ...]
 ) -> Decision:
     rules = policy.rules_for(step)
     factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
     evidence = []
     for guardrail in policy.guardrails:
         if guardrail.kind == "paired_mean":
-            windows = [_window(n, day) for n, day in enumerate(days)]
-            evidence.append(weigh(guardrail, windows, policy.budget, margin_factor=factor))
+            windows = {guardrail.name: _windows(days, "")}
+            windows |= {
+                part.name: _windows(days, value) for value, part in guardrail.by_segment().items()
+            }
+            evidence += weigh_all([guardrail], windows, policy.budget, margin_factor=factor)
         elif step.weight_bp:
             evidence.append(_faultless(policy, guardrail, weights, factor))
     return judge(policy, step, evidence).decision
+
+
+def _windows(days: Sequence[Day], group: str) -> list[WindowPair]:
+    return [_window(n, day[group]) for n, day in enumerate(days) if group in day]
 
 
 def _window(day: int, moments: Moments) -> WindowPair:
@@ -128,7 +138,7 @@ def _faultless(
     return _weighed[key]
 
 
-def resampled(days: Sequence[Moments], rng: random.Random) -> list[Moments]:
+def resampled(days: Sequence[Day], rng: random.Random) -> list[Day]:
     """Days enough for one world, in whole blocks."""
     starts = range(0, len(days) - BLOCK_DAYS + 1, BLOCK_DAYS)
     blocks = -(-WORLD_DAYS // BLOCK_DAYS)
@@ -137,10 +147,11 @@ def resampled(days: Sequence[Moments], rng: random.Random) -> list[Moments]:
     ]
 
 
-def trials(folder: Path, metric: str) -> Mapping[str, Sequence[Sequence[Moments]]]:
+def trials(folder: Path, metric: str, column: str | None) -> Mapping[str, Sequence[Sequence[Day]]]:
     """Daily loss differences of each kind of candidate; several copies, one of the others."""
     from deployments.demo.flights import between, labelled, prepare
-    from deployments.demo.training import FIRST_DAY, LAST_DAY, train
+    from deployments.demo.recipes import FIRST_DAY, LAST_DAY
+    from deployments.demo.training import train
 
     flights = prepare(folder)
     training = between(flights, FIRST_DAY, LAST_DAY)
@@ -159,10 +170,12 @@ def trials(folder: Path, metric: str) -> Mapping[str, Sequence[Sequence[Moments]
         return _scores(train("champion", again).model, replay)
 
     worse = _scores(train("slightly_worse", flights).model, replay)
+    segment = _scores(train("segment_lga", flights).model, replay)
     return {
-        "better": [_daily(replay, better(), champion(), metric)],
-        "copy": [_daily(replay, copy(seed), champion(), metric) for seed in range(COPIES)],
-        "slightly_worse": [_daily(replay, worse, better(), metric)],
+        "better": [_daily(replay, better(), champion(), metric, column)],
+        "copy": [_daily(replay, copy(seed), champion(), metric, column) for seed in range(COPIES)],
+        "slightly_worse": [_daily(replay, worse, better(), metric, column)],
+        "segment_lga": [_daily(replay, segment, champion(), metric, column)],
     }
 
 
@@ -174,22 +187,30 @@ def _scores(model: object, flights: pd.DataFrame) -> list[float]:
 
 
 def _daily(
-    flights: pd.DataFrame, candidate: Sequence[float], champion: Sequence[float], metric: str
-) -> list[Moments]:
-    days: dict[str, list[float]] = {}
-    rows = zip(flights["day"], flights["label"], candidate, champion, strict=True)
-    for day, label, new, old in rows:
-        days.setdefault(day, []).append(loss(metric, new, label) - loss(metric, old, label))
-    return [moments_of(days[day]) for day in sorted(days)]
+    flights: pd.DataFrame,
+    candidate: Sequence[float],
+    champion: Sequence[float],
+    metric: str,
+    column: str | None,
+) -> list[Day]:
+    days: dict[str, dict[str, list[float]]] = {}
+    groups = flights[column] if column else [""] * len(flights)
+    rows = zip(flights["day"], groups, flights["label"], candidate, champion, strict=True)
+    for day, group, label, new, old in rows:
+        worse = loss(metric, new, label) - loss(metric, old, label)
+        for name in {"", group}:
+            days.setdefault(day, {}).setdefault(name, []).append(worse)
+    return [{group: moments_of(rows) for group, rows in days[day].items()} for day in sorted(days)]
 
 
 def report(policy: ReleasePolicy, folder: Path, runs: int, seed: int) -> Iterator[str]:
     quality = next(g for g in policy.guardrails if g.kind == "paired_mean")
     yield f"{runs} resampled summers each, seed {seed}, policy {policy.policy}"
-    for name, sources in trials(folder, quality.metric).items():
+    column = quality.segments.column if quality.segments else None
+    for name, sources in trials(folder, quality.metric, column).items():
         rng = random.Random(f"{seed} {name}")  # noqa: S311 - a simulation
         ended = [sail(policy, resampled(sources[n % len(sources)], rng)) for n in range(runs)]
-        means = [day.mean for days in sources for day in days]
+        means = [day[""].mean for days in sources for day in days]
         yield (
             f"{name}: mean day {statistics.fmean(means):+.4f}, "
             f"between days {statistics.stdev(means):.4f}; as it was: "

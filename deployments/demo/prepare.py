@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from deployments.demo.flights import prepare
-from deployments.demo.models import register
+from deployments.demo.models import files_of, register
+from deployments.demo.recipes import SEED, Kind
 from deployments.demo.scenarios import SCENARIOS
 from deployments.demo.training import train
 from deployments.stack.parts import answers
@@ -26,24 +27,30 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--home", type=Path, required=True)
     options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--seed", type=int, default=SEED)
     options.add_argument("scenarios", nargs="+", help="scenario=model")
     chosen = options.parse_args()
     pairs = dict(item.split("=", 1) for item in chosen.scenarios)
     flights = prepare(chosen.home / "demo")
-    champion = train("champion", flights)
-    candidates = {name: train(SCENARIOS[name].recipe, flights) for name in pairs}
+    recipes = {kind for name in pairs for kind in _recipes(name)}
+    trained = {kind: train(kind, flights, chosen.seed) for kind in sorted(recipes)}
     uri = _registry(chosen.home)
-    registered = {
-        name: {
+    registered = {}
+    for name, model in pairs.items():
+        champion, candidate = (register(uri, model, trained[kind]) for kind in _recipes(name))
+        registered[name] = {
             "model": model,
-            "champion": register(uri, model, champion).version,
-            "candidate": register(uri, model, candidates[name]).version,
+            "champion": champion.version,
+            "candidate": candidate.version,
+            "files": files_of(uri, candidate),
         }
-        for name, model in pairs.items()
-    }
     draft = chosen.out.with_suffix(".tmp")
     draft.write_text(json.dumps(registered))
     draft.replace(chosen.out)
+
+
+def _recipes(scenario: str) -> tuple[Kind, Kind]:
+    return SCENARIOS[scenario].champion, SCENARIOS[scenario].recipe
 
 
 def _registry(home: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from deployments.demo.client import GatewayClient
 from deployments.demo.departures import HOUR, Departure, by_hour, departures, share_of
 from deployments.demo.flights import TIME_ZONE
+from deployments.demo.recipes import SEED
 from deployments.demo.world_clock import WorldClock
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ POLL_SECONDS = 0.02
 DATA_ENDS = datetime(2014, 1, 1, tzinfo=ZoneInfo(TIME_ZONE)).astimezone(UTC)
 
 Barrier = Callable[[], datetime | None]
+Befalls = Callable[[datetime, Sequence[Departure]], list[Departure]]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class ReplayPlan:
     first_day: date = date(2013, 5, 1)
     days: int = 245  # to the end of December
     share_of_flights: float = 1.0
+    seed: int = SEED  # another seed puts the passengers into other arms
     hold_seconds: float = 120.0  # longest wait for one look
     patience_seconds: float = 60.0  # longest wait for an absent gateway
 
@@ -75,6 +78,7 @@ class Replay:
     barrier: Barrier
     stop: Event
     report: Callable[[Progress], None] = lambda progress: None
+    befalls: Befalls | None = None  # what the world does to the requests of an hour
     progress: Progress = field(init=False, default=Progress())
     _known: list[tuple[datetime, str, float]] = field(init=False, default_factory=list)
     _missed: datetime | None = field(init=False, default=None)
@@ -95,6 +99,8 @@ class Replay:
 
     def _run_hours(self) -> None:
         flights = share_of(self.flights, self.plan.share_of_flights)
+        if self.plan.seed != SEED:
+            flights = flights.assign(unit=f"{self.plan.seed}:" + flights["unit"])
         self._recall_outcomes(flights)
         first = _full_hour(self._now)
         self._advance_to(first)
@@ -102,7 +108,7 @@ class Replay:
             if self.stop.is_set():
                 return
             started = self._working_seconds()
-            self._send(flown)
+            self._send(self.befalls(hour, flown) if self.befalls is not None else flown)
             self._post_outcomes()
             self._advance_to(hour + HOUR)
             self._clock.measure(HOUR, self._working_seconds() - started)

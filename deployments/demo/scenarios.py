@@ -1,41 +1,137 @@
-"""The demo's scenarios: which candidate goes on trial. What becomes of it, the data says."""
+"""The demo's scenarios: which candidate goes on trial against which champion, and what befalls
+the world meanwhile. What becomes of it, the data says.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
-from deployments.demo.training import Kind
-from policies.vocabulary import Outcome
+from deployments.demo.recipes import Kind
+from policies.vocabulary import Outcome, Stage
+
+Event = Literal["file overwritten in shadow", "readings freeze after full"]
+RELEASED, REFUSED = Outcome.RELEASED, Outcome.REFUSED
+HELD, ROLLED_BACK = Outcome.HELD, Outcome.ROLLED_BACK
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """``hoped``: the outcomes a responsible release may end in; anything else fails the demo."""
+    """``hoped`` and ``at``: how and at which stages a responsible release may end it; anything
+    else fails the demo. No flow, task or policy reads either.
+    """
 
     recipe: Kind
     story: str
     hoped: frozenset[Outcome]
+    at: frozenset[Stage]
+    champion: Kind = "champion"
+    event: Event | None = None
+
+
+def _scenario(
+    recipe: Kind,
+    story: str,
+    hoped: set[Outcome],
+    at: set[Stage],
+    champion: Kind = "champion",
+    event: Event | None = None,
+) -> Scenario:
+    return Scenario(recipe, story, frozenset(hoped), frozenset(at), champion, event)
 
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
-        "better": Scenario(
+        "better": _scenario(
             "better",
             "gradient-boosted trees that use all weather readings",
-            frozenset({Outcome.RELEASED}),
+            {RELEASED},
+            {Stage.SOAK},
         ),
-        "unit_bug": Scenario(
+        "leaky": _scenario(
+            "leaky",
+            "trained with the delay at departure, which nobody knows when a passenger asks",
+            {REFUSED},
+            {Stage.STAGING},
+        ),
+        "unit_bug": _scenario(
             "unit_bug",
-            "the same trees, served with metric units they were not trained on",
-            frozenset({Outcome.REFUSED}),
+            "the better trees, served with metric units they were not trained on",
+            {REFUSED},
+            {Stage.STAGING},
         ),
-        "copy": Scenario(
+        "wrong_encoding": _scenario(
+            "wrong_encoding",
+            "carriers numbered by name when serving, by frequency when training",
+            {REFUSED},
+            {Stage.STAGING},
+        ),
+        "overconfident": _scenario(
+            "overconfident",
+            "ranks as well as the better trees and is far too sure of itself",
+            {REFUSED},
+            {Stage.STAGING},
+        ),
+        "tampered": _scenario(
+            "better",
+            "the better trees, but somebody overwrites a registered file after staging",
+            {REFUSED},
+            {Stage.SHADOW},
+            event="file overwritten in shadow",
+        ),
+        "stale": _scenario(
+            "stale",
+            "trained on two weeks of January",
+            {REFUSED, HELD},
+            {Stage.STAGING, Stage.SHADOW},
+        ),
+        "segment_lga": _scenario(
+            "segment_lga",
+            "sound at two airports, blind to the schedule at the third",
+            {HELD, ROLLED_BACK},
+            {Stage.STAGING, Stage.SHADOW},
+        ),
+        "slightly_worse": _scenario(
+            "slightly_worse",
+            "a simpler model against the better trees as champion",
+            {HELD, ROLLED_BACK, REFUSED},
+            {Stage.SHADOW, Stage.CANARY},
+            champion="better",
+        ),
+        "slow": _scenario(
+            "slow",
+            "asks another service before it answers",
+            {REFUSED, ROLLED_BACK},
+            {Stage.STAGING, Stage.SHADOW},
+        ),
+        "fragile": _scenario(
+            "fragile",
+            "looks temperatures up in a table that ends at 86 °F, far above any winter day",
+            {ROLLED_BACK},
+            {Stage.CANARY},
+        ),
+        "overload": _scenario(
+            "overload",
+            "keeps a journal of its answers under one lock",
+            {ROLLED_BACK},
+            {Stage.RAMP},
+        ),
+        "feed_outage": _scenario(
+            "better",
+            "the better trees, until their readings freeze some days after full weight",
+            {ROLLED_BACK},
+            {Stage.SOAK},
+            event="readings freeze after full",
+        ),
+        "copy": _scenario(
             "copy",
-            "the champion again, trained on a bootstrap sample",
-            frozenset({Outcome.RELEASED, Outcome.HELD}),
+            "the champion again, trained on another draw of the same flights",
+            {RELEASED, HELD},
+            set(Stage),
         ),
     }
 )
-DEFAULT = ("better", "unit_bug")
+DEFAULT = ("better", "unit_bug", "fragile")
+ALL = "all"

@@ -7,10 +7,8 @@ The offline features are made here from a whole table with pandas; the serving c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -21,34 +19,11 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from deployments.demo.flights import TEXTS, between, labelled, rows_of
-from deployments.demo.scoring import RATES, DelayModel, MetricDelayModel, SpringDelayModel
+from deployments.demo.recipes import FIRST_DAY, RECIPES, SEED, Kind, Recipe
+from deployments.demo.scoring import RATES, CodedDelayModel, DelayModel, Sharpened
 
-Kind = Literal["champion", "better", "unit_bug", "copy", "slightly_worse", "june_fault"]
-
-FIRST_DAY = date(2013, 1, 1)
-LAST_DAY = date(2013, 3, 31)  # the replay begins in May: April is nobody's training data
 SMOOTHING_FLIGHTS = 50  # a destination seen once says little: pull it towards the overall rate
 REFERENCE_ROWS = 200
-SEED = 2013
-
-PLAIN = ("carrier", "origin", "dest", "dow", "sched_hour", "distance")
-# A line drawn through winter temperatures is meaningless in July, so the linear champion does
-# without them; trees stay within what they have seen.
-CHAMPION_COLUMNS = (*PLAIN, "wind_speed", "precip", "visib")
-BETTER_COLUMNS = (*CHAMPION_COLUMNS, "temp", "dewp", "humid", "pressure")
-
-DESCRIPTIONS: Mapping[Kind, str] = {
-    "champion": "Logistic regression on schedule, route, wind, rain and visibility.",
-    "better": "Gradient-boosted trees on schedule, route and all weather readings.",
-    "unit_bug": "Gradient-boosted trees; serving code of the metric service.",
-    "copy": "The champion's recipe on a bootstrap sample of the same flights.",
-    "slightly_worse": "The champion's recipe on January alone.",
-    "june_fault": "The champion's recipe on a bootstrap sample; serving code of the spring season.",
-}
-SERVING: Mapping[Kind, type[DelayModel]] = {
-    "unit_bug": MetricDelayModel,
-    "june_fault": SpringDelayModel,
-}
 
 
 @dataclass(frozen=True)
@@ -64,22 +39,28 @@ class Trained:
     data_digest: str
 
 
-def train(kind: Kind, flights: pd.DataFrame) -> Trained:
-    """Deterministic: the same flights give the same model."""
-    table = _training_table(kind, labelled(flights))
-    rates, overall = _rates(table)
-    columns = CHAMPION_COLUMNS if _is_linear(kind) else BETTER_COLUMNS
-    features = offline_features(table, columns, rates, overall)
-    estimator = _estimator(kind)
+def train(kind: Kind, flights: pd.DataFrame, seed: int = SEED) -> Trained:
+    """Deterministic: the same flights and seed give the same model."""
+    recipe = RECIPES[kind]
+    table = training_table(recipe, flights, seed)
+    made = Offline(recipe, table)
+    features = made.features(table)
+    matrix = made.matrix(features)
+    estimator = _estimator(recipe, seed)
     with threadpool_limits(1):  # sums in the same order on every machine
-        estimator.fit(features.to_numpy(), table["label"].to_numpy())
-        scores = estimator.predict_proba(features.to_numpy())[:, 1]
-    serving = SERVING.get(kind, DelayModel)
+        estimator.fit(matrix, table["label"].to_numpy())
+        if recipe.sharpened:
+            estimator = Sharpened(estimator)
+        scores = estimator.predict_proba(matrix)[:, 1]
+    model = made.serving(estimator)
+    reference = _reference(table, features, scores)
+    if recipe.seen_as_served:
+        reference = _as_served(model, reference)
     return Trained(
         kind=kind,
-        model=serving(estimator, columns, rates, overall),
-        reference=_reference(table, features, scores),
-        params={"estimator": type(estimator).__name__, "columns": ", ".join(columns)},
+        model=model,
+        reference=reference,
+        params={"estimator": type(estimator).__name__, "columns": ", ".join(recipe.columns)},
         metrics={
             "training_rows": float(len(table)),
             "training_log_loss": float(log_loss(table["label"], scores)),
@@ -90,48 +71,66 @@ def train(kind: Kind, flights: pd.DataFrame) -> Trained:
     )
 
 
-def offline_features(
-    table: pd.DataFrame,
-    columns: tuple[str, ...],
-    rates: Mapping[str, Mapping[str, float]],
-    overall: float,
-) -> pd.DataFrame:
-    made = {
-        RATES.get(name, name): table[name].map(rates[name]).fillna(overall)
-        if name in rates
-        else table[name].astype("float64")
-        for name in columns
-    }
-    return pd.DataFrame(made)
+class Offline:
+    """The features as training makes them, from a whole table at once."""
+
+    def __init__(self, recipe: Recipe, table: pd.DataFrame) -> None:
+        self.recipe = recipe
+        self.overall = float(table["label"].mean())
+        self.rates = {column: _rates(table, column, self.overall) for column in self._rated()}
+        often = table["carrier"].value_counts().index
+        self.codes = {str(carrier): number for number, carrier in enumerate(often)}
+
+    def features(self, table: pd.DataFrame) -> pd.DataFrame:
+        """As people compare them: carriers that are coded appear by name."""
+        return pd.DataFrame(
+            {
+                RATES[name] if name in self.rates else name: self._column(table, name)
+                for name in self.recipe.columns
+            }
+        )
+
+    def matrix(self, features: pd.DataFrame) -> Any:
+        if "carrier" in features:
+            features = features.assign(carrier=features["carrier"].map(self.codes))
+        return features.to_numpy(dtype="float64")
+
+    def serving(self, estimator: Any) -> DelayModel:
+        recipe = self.recipe
+        model = recipe.serving(estimator, recipe.columns, self.rates, self.overall)
+        if isinstance(model, CodedDelayModel):
+            model.codes = self.codes
+        return model
+
+    def _rated(self) -> list[str]:
+        coded = issubclass(self.recipe.serving, CodedDelayModel)
+        return [column for column in TEXTS if not (coded and column == "carrier")]
+
+    def _column(self, table: pd.DataFrame, name: str) -> Any:
+        if name in self.rates:
+            return table[name].map(self.rates[name]).fillna(self.overall)
+        return table[name] if name in TEXTS else table[name].astype("float64")
 
 
-def _is_linear(kind: Kind) -> bool:
-    return kind not in ("better", "unit_bug")
-
-
-def _estimator(kind: Kind) -> Any:
-    if _is_linear(kind):
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
-    return HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=SEED)
-
-
-def _training_table(kind: Kind, flights: pd.DataFrame) -> pd.DataFrame:
-    last = date(2013, 1, 31) if kind == "slightly_worse" else LAST_DAY
-    table = between(flights, FIRST_DAY, last)
-    if kind in ("copy", "june_fault"):
-        table = table.sample(frac=1.0, replace=True, random_state=SEED)
+def training_table(recipe: Recipe, flights: pd.DataFrame, seed: int = SEED) -> pd.DataFrame:
+    """Labelled flights of the recipe's days; another seed draws another sample of them."""
+    table = between(labelled(flights), FIRST_DAY, recipe.last_day)
+    if recipe.bootstrap or seed != SEED:
+        table = table.sample(frac=1.0, replace=True, random_state=seed)
     return table.reset_index(drop=True)
 
 
-def _rates(table: pd.DataFrame) -> tuple[dict[str, dict[str, float]], float]:
-    overall = float(table["label"].mean())
-    rates = {}
-    for column in TEXTS:
-        groups = table.groupby(column)["label"]
-        late = groups.sum() + SMOOTHING_FLIGHTS * overall
-        share = late / (groups.count() + SMOOTHING_FLIGHTS)
-        rates[column] = {str(value): float(rate) for value, rate in share.items()}
-    return rates, overall
+def _estimator(recipe: Recipe, seed: int) -> Any:
+    if recipe.linear:
+        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    return HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=seed)
+
+
+def _rates(table: pd.DataFrame, column: str, overall: float) -> dict[str, float]:
+    groups = table.groupby(column)["label"]
+    late = groups.sum() + SMOOTHING_FLIGHTS * overall
+    share = late / (groups.count() + SMOOTHING_FLIGHTS)
+    return {str(value): float(rate) for value, rate in share.items()}
 
 
 def _reference(
@@ -144,6 +143,20 @@ def _reference(
     return tuple(
         {"inputs": row, "features": seen, "score": float(scores[index])}
         for row, seen, index in zip(inputs, made, chosen, strict=True)
+    )
+
+
+def _as_served(
+    model: DelayModel, reference: tuple[dict[str, Any], ...]
+) -> tuple[dict[str, Any], ...]:
+    """The same rows as the feature view shows them: offline and online then share its gaps."""
+    rows = pd.DataFrame([row["inputs"] for row in reference])
+    model.load_context(None)
+    seen = model.predict(None, rows, {"features": True}).to_dict("records")
+    scores = model.predict(None, rows)
+    return tuple(
+        {**row, "features": features, "score": float(score)}
+        for row, features, score in zip(reference, seen, scores, strict=True)
     )
 
 

@@ -103,15 +103,26 @@ class Answering:
     def _begin(self, places: Mapping[str, list[int]]) -> None:
         """Ask every arm at once: its own rows and, when mirroring, the other arm's as well.
 
-        One call for both, because a call costs about the same for one row and for hundreds.
+        One call for both, because a call costs about the same for one row and for hundreds;
+        but two for a model that minds the difference.
         """
         every = list(range(len(self._rows)))
         for arm, own in places.items():
-            others = len(every) - len(own)
-            self._ask(arm, every if others and self._may_mirror(arm, others) else own)
+            others = sorted(set(every).difference(own))
+            if not others or not self._may_mirror(arm, len(others)):
+                self._ask(arm, own)
+            elif self._minds_mirrors(arm):
+                self._ask(arm, own)
+                self._ask(arm, others, mirrored=True)
+            else:
+                self._ask(arm, every)
         for arm in {"champion", "candidate"} - places.keys():
             if self._may_mirror(arm, len(every)):
-                self._ask(arm, every)
+                self._ask(arm, every, mirrored=True)
+
+    def _minds_mirrors(self, arm: str) -> bool:
+        variant = self._active.variants.get(arm)
+        return variant is not None and variant.scorer.minds_mirrors
 
     def _may_mirror(self, arm: str, rows: int) -> bool:
         if not self._active.mirror:
@@ -122,20 +133,21 @@ class Answering:
         self._counts.shed += rows
         return False
 
-    def _ask(self, arm: str, places: Sequence[int]) -> None:
-        task = asyncio.create_task(self._asked(arm, places))
+    def _ask(self, arm: str, places: Sequence[int], *, mirrored: bool = False) -> None:
+        task = asyncio.create_task(self._asked(arm, places, mirrored=mirrored))
         self._calls.setdefault(arm, []).append((frozenset(places), task))
 
-    async def _asked(self, arm: str, places: Sequence[int]) -> Call:
+    async def _asked(self, arm: str, places: Sequence[int], *, mirrored: bool) -> Call:
         start = time.perf_counter()
-        answers = await self._scores(arm, [self._rows[at].inputs for at in places])
+        rows = [self._rows[at].inputs for at in places]
+        answers = await self._scores(arm, rows, mirrored=mirrored)
         took = (time.perf_counter() - start) * 1000
         return Call(dict(zip(places, answers, strict=True)), took)
 
-    async def _scores(self, arm: str, rows: Sequence[Row]) -> list[Answer]:
+    async def _scores(self, arm: str, rows: Sequence[Row], *, mirrored: bool) -> list[Answer]:
         variant = self._active.variants.get(arm)
         if variant is not None:
-            return await variant.ask(rows)
+            return await variant.ask(rows, mirrored=mirrored)
         if arm == "error":
             return [Answer(None, "killed")] * len(rows)
         score = self._active.plan.baseline

@@ -1,20 +1,29 @@
 """Rows of requests that wait at the same time travel in one call.
 
 One thread a variant. While it is in a call others queue up, and the next call takes them all:
-a busy model gets larger batches, an idle one adds no delay. The queue is bounded.
+a busy model gets larger batches, an idle one adds no delay. Rows that are only mirrored and rows
+that somebody waits for never share a call with a model that minds. The queue is bounded.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Condition, Thread
+from typing import NamedTuple, Protocol
 
 from deployments.gateway.model import Answer, Row
 
-Score = Callable[[Sequence[Row]], list[Answer]]
-Waiting = tuple[Sequence[Row], "Future[list[Answer]]"]
+
+class Score(Protocol):
+    def __call__(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]: ...
+
+
+class Waiting(NamedTuple):
+    rows: Sequence[Row]
+    mirrored: bool
+    answers: Future[list[Answer]]
 
 
 class Busy(Exception):
@@ -38,13 +47,13 @@ class Batcher:
         """Rows that wait, those in the present call included."""
         return self._rows
 
-    def submit(self, rows: Sequence[Row]) -> Future[list[Answer]]:
+    def submit(self, rows: Sequence[Row], *, mirrored: bool = False) -> Future[list[Answer]]:
         """``Busy`` when the queue is full or the variant has been taken away."""
         future: Future[list[Answer]] = Future()
         with self._changed:
             if self._stopped or (self._rows and self._rows + len(rows) > self._waiting_rows):
                 raise Busy(f"{self._rows} rows are waiting already")
-            self._queue.append((rows, future))
+            self._queue.append(Waiting(rows, mirrored, future))
             self._rows += len(rows)
             self._changed.notify()
         return future
@@ -60,12 +69,12 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._take():
-            rows = [row for waiting, _ in batch for row in waiting]
-            answers = iter(self._score(rows))
-            for waiting, future in batch:
-                given = [next(answers) for _ in waiting]
-                if future.set_running_or_notify_cancel():
-                    future.set_result(given)
+            rows = [row for waiting in batch for row in waiting.rows]
+            answers = iter(self._score(rows, mirrored=batch[0].mirrored))
+            for waiting in batch:
+                given = [next(answers) for _ in waiting.rows]
+                if waiting.answers.set_running_or_notify_cancel():
+                    waiting.answers.set_result(given)
             with self._changed:
                 self._rows -= len(rows)
 
@@ -75,7 +84,11 @@ class Batcher:
                 self._changed.wait()
             batch: list[Waiting] = []
             rows = 0
-            while self._queue and (not batch or rows + len(self._queue[0][0]) <= self._batch_rows):
-                rows += len(self._queue[0][0])
+            while self._queue and (not batch or self._fits(batch[0], rows)):
+                rows += len(self._queue[0].rows)
                 batch.append(self._queue.popleft())
             return batch
+
+    def _fits(self, first: Waiting, rows: int) -> bool:
+        ahead = self._queue[0]
+        return ahead.mirrored == first.mirrored and rows + len(ahead.rows) <= self._batch_rows

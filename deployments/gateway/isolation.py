@@ -32,6 +32,7 @@ class IsolatedModel:
 
     columns: tuple[Column, ...] = ()
     shows_features = False
+    minds_mirrors = False
 
     def __init__(
         self,
@@ -67,9 +68,10 @@ class IsolatedModel:
         if self._keeper.is_alive():
             self._keeper.join(5.0)
 
-    def score_each(self, rows: Sequence[Row]) -> list[Answer]:
+    def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
         try:
-            told = self._ask({"do": "score", "rows": rows}, self._deadline)
+            question = {"do": "score", "rows": rows, "mirrored": mirrored}
+            told = self._ask(question, self._deadline)
         except ModelFault as fault:
             return [Answer(None, str(fault))] * len(rows)
         return [Answer(score, error) for score, error in told["answers"]]
@@ -158,6 +160,7 @@ class IsolatedModel:
             return RefusedError(told["refused"], advice=told["advice"])
         self.columns = tuple(Column(*column) for column in told["columns"])
         self.shows_features = told["features"]
+        self.minds_mirrors = told["minds_mirrors"]
         return None
 
     def _gives_up(self) -> bool:

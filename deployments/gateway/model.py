@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-_SPLITS = 16  # calls spent on finding the bad rows of one batch
+_SPLITS = 128  # calls spent on finding the bad rows of one batch
+_SPLIT_SECONDS = 1.0  # and time: a slow model must not keep the good rows of a batch waiting
 _NO_NULL = ("integer", "long")  # a table's whole numbers know no gap
 _NUMBERS = (*_NO_NULL, "float", "double")
 _DTYPES = {
@@ -45,6 +46,18 @@ class Answer(NamedTuple):
     error: str | None = None
 
 
+@dataclass
+class _Search:
+    """What may still be spent on finding the rows to blame."""
+
+    calls: int
+    until: float  # perf_counter
+
+    def may_go_on(self) -> bool:
+        self.calls -= 1
+        return self.calls >= 0 and time.perf_counter() < self.until
+
+
 class ModelFault(Exception):
     """What the model's own code raised, or an answer that is no list of probabilities."""
 
@@ -56,14 +69,20 @@ class Model:
     digest: str
     columns: tuple[Column, ...]
     shows_features: bool
+    minds_mirrors: bool  # wants to be told which rows nobody is waiting for
     pyfunc: Any
+    split_seconds: float = _SPLIT_SECONDS
     computes_features: bool = True
 
-    def score_each(self, rows: Sequence[Row]) -> list[Answer]:
-        """One answer a row. A batch that fails is halved until the rows to blame are found."""
+    def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
+        """One answer a row. A batch that fails is halved until the rows to blame are found.
+
+        ``mirrored``: nobody will see these answers, so the model should leave no trace of them.
+        """
         wrong = {at: found for at, row in enumerate(rows) if (found := faults(self.columns, row))}
         good = [row for at, row in enumerate(rows) if at not in wrong]
-        answers = iter(self._answers(good))
+        params = {"mirrored": True} if mirrored and self.minds_mirrors else None
+        answers = iter(self._answers(good, params))
         return [
             Answer(None, "; ".join(wrong[at])) if at in wrong else next(answers)
             for at in range(len(rows))
@@ -89,34 +108,36 @@ class Model:
         took = []
         for _ in range(calls + 1):
             start = time.perf_counter()
-            self.score_each([row])
+            self.score_each([row], mirrored=True)
             took.append((time.perf_counter() - start) * 1000)
         return took[1:]
 
-    def _answers(self, rows: Sequence[Row]) -> list[Answer]:
+    def _answers(self, rows: Sequence[Row], params: dict[str, Any] | None) -> list[Answer]:
         """Rows that leave out the same whole numbers go together; most often that is all."""
+        search = _Search(_SPLITS, time.perf_counter() + self.split_seconds)
         given: dict[int, Answer] = {}
         for places in _by_gaps(self.columns, rows):
-            answers = self._halving([rows[at] for at in places], [_SPLITS])
+            answers = self._halving([rows[at] for at in places], search, params)
             given |= dict(zip(places, answers, strict=True))
         return [given[at] for at in range(len(rows))]
 
-    def _halving(self, rows: Sequence[Row], calls_left: list[int]) -> list[Answer]:
+    def _halving(
+        self, rows: Sequence[Row], search: _Search, params: dict[str, Any] | None
+    ) -> list[Answer]:
         if not rows:
             return []
-        if calls_left[0] == 0:
+        if not search.may_go_on():
             return [Answer(None, "not tried: too many rows of this batch failed")] * len(rows)
-        calls_left[0] -= 1
         try:
-            output = self._predict(rows)
+            output = self._predict(rows, params)
         except ModelFault as fault:
             if len(rows) == 1:
                 return [Answer(None, str(fault))]
         else:
             return _answers(output, len(rows))
         middle = len(rows) // 2
-        first = self._halving(rows[:middle], calls_left)
-        return first + self._halving(rows[middle:], calls_left)
+        first = self._halving(rows[:middle], search, params)
+        return first + self._halving(rows[middle:], search, params)
 
     def _predict(self, rows: Sequence[Row], params: dict[str, Any] | None = None) -> Any:
         frame = _frame(self.columns, rows)
@@ -150,9 +171,15 @@ def load(store: Path, digest: str) -> Model:
             f"{digest[:19]}… has no signature with named columns.",
             advice="Log the model with a signature, so that requests can be checked.",
         )
-    computes = _computes_features(signature)
-    shows = computes or takes_inputs_as_they_are(folder)
-    return Model(digest, _columns(signature), shows, pyfunc, computes)
+    computes = _has_switch(signature, "features")
+    return Model(
+        digest,
+        _columns(signature),
+        shows_features=computes or takes_inputs_as_they_are(folder),
+        minds_mirrors=_has_switch(signature, "mirrored"),
+        pyfunc=pyfunc,
+        computes_features=computes,
+    )
 
 
 def _columns(signature: Any) -> tuple[Column, ...]:
@@ -167,9 +194,9 @@ def _within(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return told if told["type"] in ("array", "object", "map") else None
 
 
-def _computes_features(signature: Any) -> bool:
+def _has_switch(signature: Any, name: str) -> bool:
     params = signature.params.params if signature.params is not None else []
-    return any(param.name == "features" and param.dtype.name == "boolean" for param in params)
+    return any(param.name == name and param.dtype.name == "boolean" for param in params)
 
 
 def _by_gaps(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[list[int]]:

@@ -28,7 +28,9 @@ class Scorer(Protocol):
     def columns(self) -> tuple[Column, ...]: ...
     @property
     def shows_features(self) -> bool: ...
-    def score_each(self, rows: Sequence[Row]) -> list[Answer]: ...
+    @property
+    def minds_mirrors(self) -> bool: ...
+    def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]: ...
     def features(self, rows: Sequence[Row]) -> list[dict[str, Any]]: ...
     def time_each(self, row: Row, calls: int) -> list[float]: ...
 
@@ -64,12 +66,13 @@ class LoadedVariant:
     def has_room_for_mirror(self) -> bool:
         return self._batcher.waiting < self._mirror_rows
 
-    async def ask(self, rows: Sequence[Row]) -> list[Answer]:
+    async def ask(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
         """Waits for at most two deadlines: the call before in the queue and its own."""
         if (away := self.away) is not None:
             return [Answer(None, away)] * len(rows)
         try:
-            future = asyncio.wrap_future(self._batcher.submit(rows))
+            mirrored = mirrored and self.scorer.minds_mirrors
+            future = asyncio.wrap_future(self._batcher.submit(rows, mirrored=mirrored))
             return await asyncio.wait_for(future, 2 * self._limit + 0.1)
         except Busy as busy:
             return [Answer(None, str(busy))] * len(rows)
@@ -81,7 +84,7 @@ class LoadedVariant:
         answers = [
             answer
             for at in range(0, len(rows), _PROBE_ROWS)
-            for answer in self.scorer.score_each(rows[at : at + _PROBE_ROWS])
+            for answer in self.scorer.score_each(rows[at : at + _PROBE_ROWS], mirrored=True)
         ]
         seen = None
         if features and self.scorer.shows_features:

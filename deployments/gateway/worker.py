@@ -55,7 +55,11 @@ def main(descriptor: int, store: Path, digest: str, memory_mb: int) -> None:
 
 def _introduction(model: Model) -> dict[str, Any]:
     columns = [[column.name, column.type, column.required] for column in model.columns]
-    return {"columns": columns, "features": model.shows_features}
+    return {
+        "columns": columns,
+        "features": model.shows_features,
+        "minds_mirrors": model.minds_mirrors,
+    }
 
 
 def _answer(model: Model, asked: dict[str, Any], before_mb: float) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def _answer(model: Model, asked: dict[str, Any], before_mb: float) -> dict[str, 
             return {"features": model.features(rows)}
         except ModelFault as fault:
             return {"fault": str(fault)}
-    answers = model.score_each(rows)
+    answers = model.score_each(rows, mirrored=asked["mirrored"])
     return {"answers": answers}
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from deployments.gateway.signature import Column, faults
+from deployments.gateway.signature import Column, faults, is_fit
 from policies.errors import RefusedError
 from tasks.telemetry.ports import SampleRow
 
@@ -39,9 +39,17 @@ class Sample:
 
 
 def read_sample(
-    path: Path, label: str, limit: int, needed: Sequence[Column], known: Sequence[Column]
+    path: Path,
+    label: str,
+    limit: int,
+    needed: Sequence[Column],
+    known: Sequence[Column],
+    time: str | None = None,
 ) -> Sample:
-    """The first ``limit`` rows. ``needed`` must be there and fit, ``known`` may be there."""
+    """The first ``limit`` rows. ``needed`` must be there and fit, ``known`` may be there.
+
+    ``time``: the column that says when a row was asked; without it all are of one day.
+    """
     types = {column.name: column.type for column in (*known, *needed)}
     raw = list(islice(_rows(path, types), limit + 1))
     if not raw:
@@ -50,28 +58,41 @@ def read_sample(
             advice="Write one row a line: the columns a request carries, and a label of 0 or 1.",
         )
     taken = raw[:limit]
-    _refuse_faults(path, taken, label, needed)
+    _refuse_faults(path, taken, label, needed, time)
     names = dict.fromkeys(name for row in taken for name in row)
     return Sample(
-        rows=tuple(_sample_row(row, label, types) for row in taken),
+        rows=tuple(_sample_row(row, label, types, time) for row in taken),
         has_more=len(raw) > limit,
-        ignored=tuple(name for name in names if name not in types and name != label),
+        ignored=tuple(name for name in names if name not in (*types, label, time)),
     )
 
 
-def _sample_row(row: Mapping[str, Any], label: str, types: Mapping[str, str]) -> SampleRow:
+def _sample_row(
+    row: Mapping[str, Any], label: str, types: Mapping[str, str], time: str | None
+) -> SampleRow:
     inputs = {name: value for name, value in row.items() if name in types}
     known = row.get(label)
-    return SampleRow(inputs=inputs, label=None if known is None else float(known), at=_NO_TIME)
+    at = _NO_TIME if time is None else _moment(row[time])
+    return SampleRow(inputs=inputs, label=None if known is None else float(known), at=at)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _refuse_faults(
-    path: Path, rows: Sequence[Mapping[str, Any]], label: str, needed: Sequence[Column]
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    label: str,
+    needed: Sequence[Column],
+    time: str | None,
 ) -> None:
     found: Counter[str] = Counter()
     first: dict[str, int] = {}
     for number, row in enumerate(rows, start=1):
-        for fault in (*faults(needed, row), *_label_faults(row, label)):
+        own = (*_label_faults(row, label), *_time_faults(row, time))
+        for fault in (*faults(needed, row), *own):
             told = fault.split(": ", 1)[0]  # counted without the value: there is one in each row
             found[told] += 1
             first.setdefault(told, number)
@@ -96,6 +117,12 @@ def _label_faults(row: Mapping[str, Any], label: str) -> list[str]:
     value = row[label]
     is_outcome = value is None or (isinstance(value, int | float) and value in (0, 1))
     return [] if is_outcome else [f"the label {label} is neither 0 nor 1: {value!r}"]
+
+
+def _time_faults(row: Mapping[str, Any], time: str | None) -> list[str]:
+    if time is None or (isinstance(row.get(time), str) and is_fit("datetime", row[time])):
+        return []
+    return [f"the time {time} is no ISO 8601 time"]
 
 
 def _rows(path: Path, types: Mapping[str, str]) -> Raw:

@@ -39,6 +39,7 @@ class Asked:
     sample: Path
     label: str
     policy: LoadedPolicy
+    time: str | None = None  # the sample's column of times
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Bench:
             policy.staging.sample_rows,
             needed=columns_of(champion or artefact),
             known=columns_of(artefact),
+            time=asked.time,
         )
         try:
             evidence = self._evidence(asked, artefact, champion, rule, sample)

@@ -128,7 +128,7 @@ def _flags(world: World) -> str:
 
 
 def _spool(world: World) -> str:
-    count = world.telemetry.exposure("rel-none")
+    count = world.telemetry.exposure("rel-none").requests
     return "readable" if count == 0 else f"{count} rows of an unknown release"
 
 

@@ -35,6 +35,7 @@ class LabelledScore:
     candidate: float
     label: float
     slices: Mapping[str, str] = field(default_factory=dict)  # declared column -> its value
+    day: str = ""  # rows of one day are not independent
 
 
 Rows = Sequence[LabelledScore]
@@ -47,31 +48,27 @@ def labelled_scores(
     labels: Sequence[float | None],
     champion: Sequence[float | None],
     candidate: Sequence[float | None],
+    days: Sequence[str],
 ) -> tuple[LabelledScore, ...]:
     """Pair what both models answered to the same rows with what happened.
 
     Rows without a label or without an answer of both are left out; that the candidate
     answers every row is a check of its own (``serving.error_check``).
     """
-    if not len(inputs) == len(labels) == len(champion) == len(candidate):
+    if not len(inputs) == len(labels) == len(champion) == len(candidate) == len(days):
         raise EvidenceError(
             "Rows, labels and scores differ in number.",
             advice="Ask both models for the same sample and try again.",
         )
     return tuple(
-        LabelledScore(old, new, label, _slices(rules, row))
-        for row, label, old, new in zip(inputs, labels, champion, candidate, strict=True)
+        LabelledScore(old, new, label, _slices(rules, row), day)
+        for row, label, old, new, day in zip(inputs, labels, champion, candidate, days, strict=True)
         if label is not None and old is not None and new is not None
     )
 
 
 def score_checks(rules: Scores, rows: Rows, *, min_rows: int = 1) -> list[Evidence]:
-    """Log loss, Brier score and calibration over all rows, then log loss by declared slice.
-
-    One check a slice column: its effect is that of its worst value. A value with fewer rows
-    than ``min_rows_per_slice`` is named in the detail and does not gate; a column of which
-    no value has enough rows is scarce. Fewer than ``min_rows`` rows: everything is scarce.
-    """
+    """Log loss, Brier score and calibration over all rows. Fewer than ``min_rows``: scarce."""
     for row in rows:
         _refuse_nonsense(row)
     whole = [
@@ -79,8 +76,7 @@ def score_checks(rules: Scores, rows: Rows, *, min_rows: int = 1) -> list[Eviden
         ("Brier score", brier, rules.brier_margin),
         ("calibration error", calibration_error, rules.calibration_margin),
     ]
-    checks = [_check(*each, rows, min_rows) for each in whole]
-    return checks + [_slice_check(rules, column, rows, min_rows) for column in rules.slices]
+    return [_check(*each, rows, min_rows) for each in whole]
 
 
 def probability_check(scores: Sequence[float | None]) -> Evidence:
@@ -90,7 +86,7 @@ def probability_check(scores: Sequence[float | None]) -> Evidence:
     """
     answered = [score for score in scores if score is not None]
     if not answered:
-        return _scarce("probabilities", 0.0, 0, "No row was answered.")
+        return scarce("probabilities", 0.0, 0, "No row was answered.")
     classes = all(score in (0.0, 1.0) for score in answered)
     return Evidence(
         name="probabilities",
@@ -150,7 +146,7 @@ def _refuse_nonsense(row: LabelledScore) -> None:
         )
 
 
-def _both(measure: Measure, rows: Rows) -> tuple[float, float]:
+def both(measure: Measure, rows: Rows) -> tuple[float, float]:
     """The champion's and the candidate's score."""
     return (
         measure((row.champion, row.label) for row in rows),
@@ -160,8 +156,8 @@ def _both(measure: Measure, rows: Rows) -> tuple[float, float]:
 
 def _check(name: str, measure: Measure, limit: float, rows: Rows, min_rows: int) -> Evidence:
     if len(rows) < max(1, min_rows):
-        return _scarce(name, limit, len(rows), f"{len(rows)} labelled rows of {min_rows} needed.")
-    old, new = _both(measure, rows)
+        return scarce(name, limit, len(rows), f"{len(rows)} labelled rows of {min_rows} needed.")
+    old, new = both(measure, rows)
     return Evidence(
         name=name,
         kind="check",
@@ -173,55 +169,5 @@ def _check(name: str, measure: Measure, limit: float, rows: Rows, min_rows: int)
     )
 
 
-def _scarce(name: str, limit: float, n: int, detail: str) -> Evidence:
+def scarce(name: str, limit: float, n: int, detail: str) -> Evidence:
     return Evidence(name=name, kind="check", status="scarce", limit=limit, n=n, detail=detail)
-
-
-def _slice_check(rules: Scores, column: str, rows: Rows, min_rows: int) -> Evidence:
-    name, limit, least = f"log loss by {column}", rules.slice_log_loss_margin, _least(rules)
-    if len(rows) < max(1, min_rows):
-        return _scarce(name, limit, len(rows), f"{len(rows)} labelled rows of {min_rows} needed.")
-    groups = _groups(column, rows)
-    thin = sorted(value for value, group in groups.items() if len(group) < least)
-    effects = {value: _worse_by(groups[value]) for value in groups if value not in thin}
-    told = _told_thin(thin, least)
-    if not effects:
-        return _scarce(name, limit, len(rows), told)
-    worst = max(effects, key=lambda value: effects[value])
-    listed = ", ".join(
-        f"{value} {effects[value]:+.4f} (n {len(groups[value])})"
-        for value in sorted(effects, key=lambda value: -effects[value])
-    )
-    return Evidence(
-        name=name,
-        kind="check",
-        effect=effects[worst],
-        limit=limit,
-        n=len(rows),
-        method="worst slice; candidate minus champion on the same labelled rows",
-        detail=f"Worst first: {listed}. {told}".strip(),
-    )
-
-
-def _least(rules: Scores) -> int:
-    return max(1, rules.min_rows_per_slice)
-
-
-def _groups(column: str, rows: Rows) -> dict[str, list[LabelledScore]]:
-    groups: dict[str, list[LabelledScore]] = {}
-    for row in rows:
-        groups.setdefault(row.slices.get(column, NO_VALUE), []).append(row)
-    return groups
-
-
-def _worse_by(rows: Rows) -> float:
-    old, new = _both(log_loss, rows)
-    return new - old
-
-
-def _told_thin(thin: Sequence[str], least: int) -> str:
-    """Name the first few: a column with many values must not flood the record."""
-    if not thin:
-        return ""
-    more = f" and {len(thin) - 10} more" if len(thin) > 10 else ""
-    return f"Not judged, fewer than {least} rows: {', '.join(thin[:10])}{more}."

@@ -26,8 +26,9 @@ def check_scores(
     labels: Sequence[float | None],
     champion: Sequence[float | None],
     candidate: Sequence[float | None],
+    days: Sequence[str],
 ) -> list[Evidence]:
-    return trial.check_scores(policy, rows, labels, champion, candidate)
+    return trial.check_scores(policy, rows, labels, champion, candidate, days)
 
 
 @node("probabilities", "does the candidate answer with probabilities?")

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.schema import ReleasePolicy
 from policies.vocabulary import Artefact, Evidence
-from tasks.evaluation import contract, parity, scores, serving, signature
+from tasks.evaluation import contract, parity, scores, serving, signature, slices
 from tasks.evaluation.ports import DataContract
 
 Rows = Sequence[dict[str, Any]]
@@ -61,10 +61,14 @@ def check_scores(
     labels: Sequence[float | None],
     champion: Sequence[float | None],
     candidate: Sequence[float | None],
+    days: Sequence[str],
 ) -> list[Evidence]:
-    rules = policy.staging.scores
-    paired = scores.labelled_scores(rules, rows, labels, champion, candidate)
-    return scores.score_checks(rules, paired, min_rows=policy.staging.min_labelled_rows)
+    rules, least = policy.staging.scores, policy.staging.min_labelled_rows
+    paired = scores.labelled_scores(rules, rows, labels, champion, candidate, days)
+    return [
+        *scores.score_checks(rules, paired, min_rows=least),
+        *slices.slice_checks(rules, paired, min_rows=least),
+    ]
 
 
 def check_probabilities(candidate: Sequence[float | None]) -> Evidence:

@@ -24,7 +24,7 @@ wrong figure costs power, never validity.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.errors import EvidenceError
@@ -99,6 +99,28 @@ def weigh(
         detail="No day with rows of both models has been observed yet.",
     )
     return common if weighed is None else _tell(common, weighed, guardrail, margin, budget)
+
+
+def weigh_all(
+    guardrails: Sequence[Guardrail],
+    windows: Mapping[str, Sequence[WindowPair]],
+    budget: Budget,
+    *,
+    margin_factor: float = 1.0,
+) -> list[Evidence]:
+    """Every guardrail that has windows, and each of its groups by itself.
+
+    A stage widens the margin of the whole; that of a group stays as it is declared.
+    """
+    found = []
+    for guardrail in guardrails:
+        if guardrail.name not in windows:
+            continue
+        whole = guardrail.whole()
+        found.append(weigh(whole, windows[guardrail.name], budget, margin_factor=margin_factor))
+        for part in guardrail.by_segment().values():
+            found.append(weigh(part, windows.get(part.name, ()), budget))
+    return found
 
 
 def _tell(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from policies.schema import ReleasePolicy, StageRules
 from policies.vocabulary import Evidence, Step, WindowPair
-from tasks.evidence.sequential import weigh as weigh_one
+from tasks.evidence.sequential import weigh_all
 from tasks.node import node
 
 
@@ -17,8 +17,4 @@ def weigh(
     """Every guardrail that has a place at this step, under the step's margins."""
     rules = policy.rules_for(step)
     factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
-    return [
-        weigh_one(guardrail, windows[guardrail.name], policy.budget, margin_factor=factor)
-        for guardrail in policy.guardrails
-        if guardrail.name in windows
-    ]
+    return weigh_all(policy.guardrails, windows, policy.budget, margin_factor=factor)

@@ -53,6 +53,7 @@ def incident_of(state: Release, opened_at: datetime) -> Incident:
         finding=state.containment.finding,
         tier=state.policy.tier,
         contained=state.phase in (Phase.CONTAINED, Phase.CLOSED),
+        tampered=state.containment.tampered,
     )
     return Incident(
         incident_id=f"inc-{state.release_id.removeprefix('rel-')}",

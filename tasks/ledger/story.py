@@ -187,6 +187,14 @@ def _quarantined(p: Fields) -> _Told:
     return _Told("quarantined the artefact", p.text("reason"), p.digest("digest"))
 
 
+def _tampered(p: Fields) -> _Told:
+    return _Told(
+        "found the registered files changed since they were evaluated",
+        "",
+        joined(named("now", p.digest("found")), named("evaluated", p.digest("expected"))),
+    )
+
+
 def _adopted(p: Fields) -> _Told:
     adopted = f"adopted {p.text('model')} v{p.text('version')} as champion"
     return _Told(adopted, p.text("reason", ""), p.digest("digest"))
@@ -250,6 +258,7 @@ _KINDS: Mapping[str, Callable[[Fields], _Told]] = MappingProxyType(
         "kill": _kill,
         "restore": _plainly("let the switch serve again"),
         "quarantined": _quarantined,
+        "tampered": _tampered,
         "adopted": _adopted,
         "alert": _alert,
         "incident": _incident,

@@ -164,22 +164,27 @@ def decide(
 
 @node("quarantine", "quarantine the artefact")
 def quarantine(state: Release, reason: str) -> None:
-    """No automation may release this artefact again. Recorded once a release."""
+    """No automation may release this artefact again, nor what was put in its place.
+
+    Recorded once a release.
+    """
     world = current()
     if state.artefact is None:
         return
     known = world.ledger.entries(release_id=state.release_id)
     if any(entry.kind == "quarantined" for entry in known):
         return
-    note(
-        world.ledger,
-        "quarantined",
-        {"digest": state.artefact.digest, "ref": str(state.artefact.ref), "reason": reason},
-        at=world.clock.now(state.model),
-        actor="system:release",
-        release_id=state.release_id,
-        model=state.model,
-    )
+    put_there = [e.payload["found"] for e in known if e.kind == "tampered"]
+    for digest in dict.fromkeys([state.artefact.digest, *put_there]):
+        note(
+            world.ledger,
+            "quarantined",
+            {"digest": digest, "ref": str(state.artefact.ref), "reason": reason},
+            at=world.clock.now(state.model),
+            actor="system:release",
+            release_id=state.release_id,
+            model=state.model,
+        )
 
 
 @node("live releases", "which releases still need a run?")

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from policies.schema import ReleasePolicy
 from policies.vocabulary import Evidence
 from tasks.telemetry.ports import SampleRow
+
+
+def days_of(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> list[str]:
+    """The local day of each row: rows of one day resemble each other."""
+    zone = ZoneInfo(policy.labels.time_zone)
+    return [row.at.astimezone(zone).date().isoformat() for row in rows]
 
 
 def sample_evidence(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> Evidence:

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from policies.schema import ReleasePolicy, StageRules
+from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Evidence, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
-from tasks.telemetry.ports import Coverage, SampleRow
+from tasks.telemetry.inputs import frozen_check
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
 
 
 class Observation(Value):
     """What one look saw: windows by guardrail, and how complete the paired evidence is."""
 
-    windows: Mapping[str, tuple[WindowPair, ...]]
+    windows: Mapping[str, tuple[WindowPair, ...]]  # of a segment: under "guardrail · column value"
     coverage: Coverage
+    varied: tuple[Variety, ...] = ()
 
 
 @node("observe", "observe {step.name}")
-def observe(release_id: str, policy: ReleasePolicy, step: Step, now: datetime) -> Observation:
+def observe(
+    release_id: str, model: str, policy: ReleasePolicy, step: Step, now: datetime
+) -> Observation:
     """Read every guardrail's windows since the release began; live ones only with live traffic."""
     source = current().telemetry
     labels = policy.labels
@@ -36,6 +40,7 @@ def observe(release_id: str, policy: ReleasePolicy, step: Step, now: datetime) -
                 time_zone=labels.time_zone,
             )
             windows[guardrail.name] = tuple(seen)
+            windows |= _segments(release_id, policy, guardrail, now)
         elif step.weight_bp > 0:
             windows[guardrail.name] = tuple(
                 source.live_windows(
@@ -46,7 +51,41 @@ def observe(release_id: str, policy: ReleasePolicy, step: Step, now: datetime) -
                     slow_ms=guardrail.slow_ms,
                 )
             )
-    return Observation(windows=windows, coverage=coverage)
+    return Observation(windows=windows, coverage=coverage, varied=_varied(model, policy, now))
+
+
+def _segments(
+    release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+) -> dict[str, tuple[WindowPair, ...]]:
+    """Every declared group; one that was not seen has no windows, and is not shown safe."""
+    if guardrail.segments is None:
+        return {}
+    found = current().telemetry.segment_windows(
+        release_id,
+        guardrail.metric,
+        guardrail.segments.column,
+        now=now,
+        horizon_hours=policy.labels.horizon_hours,
+        time_zone=policy.labels.time_zone,
+    )
+    return {
+        part.name: tuple(found.get(value, ())) for value, part in guardrail.by_segment().items()
+    }
+
+
+def _varied(model: str, policy: ReleasePolicy, now: datetime) -> tuple[Variety, ...]:
+    rule, zone = policy.frozen_inputs, policy.labels.time_zone
+    if rule is None:
+        return ()
+    source = current().telemetry
+    return tuple(source.varied(model, rule.columns, now=now, time_zone=zone, days=rule.days))
+
+
+def inputs_evidence(policy: ReleasePolicy, observation: Observation) -> list[Evidence]:
+    """Whether the inputs still change, where the policy watches it."""
+    if policy.frozen_inputs is None:
+        return []
+    return [frozen_check(policy.frozen_inputs, observation.varied)]
 
 
 def coverage_evidence(policy: ReleasePolicy, observation: Observation, now: datetime) -> Evidence:
@@ -103,9 +142,9 @@ def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -
     rules = policy.rules_for(step)
     needed = rules.min_rows if isinstance(rules, StageRules) else 0
     counted = [
-        sum(_rows(window) for window in windows if window.step == step.name)
-        for name, windows in observation.windows.items()
-        if step.weight_bp == 0 or _kind(policy, name) == "proportion"
+        sum(_rows(window) for window in observation.windows[rail.name] if window.step == step.name)
+        for rail in policy.guardrails
+        if rail.name in observation.windows and (step.weight_bp == 0 or rail.kind == "proportion")
     ]
     n = min(counted, default=0)
     return Evidence(
@@ -118,10 +157,6 @@ def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -
         unit="rows short",
         detail=f"{n} rows, {needed} needed.",
     )
-
-
-def _kind(policy: ReleasePolicy, name: str) -> str:
-    return next(item.kind for item in policy.guardrails if item.name == name)
 
 
 def _rows(window: WindowPair) -> int:
@@ -144,5 +179,6 @@ def sample(model: str, policy: ReleasePolicy, since: datetime, now: datetime) ->
 
 
 @node("count exposure", "how many requests did the candidate answer?")
-def exposure(release_id: str) -> int:
-    return current().telemetry.exposure(release_id)
+def exposure(release_id: str, policy: ReleasePolicy) -> Exposure:
+    slow_ms = min((g.slow_ms for g in policy.guardrails if g.slow_ms is not None), default=None)
+    return current().telemetry.exposure(release_id, slow_ms)

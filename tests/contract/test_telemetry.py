@@ -17,7 +17,7 @@ from policies.errors import RefusedError, UnavailableError
 from policies.vocabulary import Counts, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
-from tasks.telemetry.ports import Coverage, Telemetry
+from tasks.telemetry.ports import Coverage, Exposure, Telemetry
 
 Event = dict[str, Any]
 Make = Callable[..., Telemetry]
@@ -120,7 +120,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     telemetry = make()
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
-    assert telemetry.exposure(RELEASE) == 0
+    assert telemetry.exposure(RELEASE) == Exposure()
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -261,6 +261,62 @@ def test_steps_are_kept_apart(make: Make) -> None:
     assert [(w.start, w.step) for w in windows] == [(MIDNIGHT, "canary 5 %"), (MIDNIGHT, "shadow")]
 
 
+def segments(telemetry: Telemetry, column: str, now: datetime) -> dict[str, list[WindowPair]]:
+    found = telemetry.segment_windows(
+        RELEASE, "brier", column, now=now, horizon_hours=12, time_zone=ZONE
+    )
+    return {value: list(windows) for value, windows in found.items()}
+
+
+def test_differences_by_what_the_request_carried(make: Make) -> None:
+    """Each segment by itself, whatever its type; rows that carried nothing belong to none."""
+    carried: dict[str, Any] = {"a": "LGA", "b": "LGA", "c": "JFK", "d": None}
+    telemetry = make(
+        predictions=[row for key in "abcde" for row in pair(key, MIDNIGHT, 0.5, 0.0)],
+        outcomes=[label(key, MIDNIGHT + timedelta(hours=1)) for key in "abcde"],
+        inputs=[
+            request(key, MIDNIGHT, {"origin": value, "hour": 7, "new": key == "a"})
+            for key, value in carried.items()
+        ],
+    )
+    now = MIDNIGHT + timedelta(hours=36)
+    found = segments(telemetry, "origin", now)
+    assert {value: [w.paired.n for w in ws if w.paired] for value, ws in found.items()} == {
+        "LGA": [2],
+        "JFK": [1],
+    }
+    assert found["LGA"][0].start == MIDNIGHT
+    assert found["LGA"][0].paired is not None
+    assert found["LGA"][0].paired.mean == pytest.approx(0.75)
+    assert set(segments(telemetry, "hour", now)) == {"7"}
+    assert set(segments(telemetry, "new", now)) == {"true", "false"}
+    assert segments(telemetry, "unheard of", now) == {}
+    assert segments(telemetry, "origin", now - timedelta(hours=1)) == {}
+
+
+def test_how_varied_the_inputs_of_each_day_were(make: Make) -> None:
+    """Whole local days only, the last ones; a null is no value, a repeated line is one request."""
+    days = [MIDNIGHT + timedelta(days=n) for n in range(4)]
+    telemetry = make(
+        inputs=[
+            request(f"{n}-{m}", day + timedelta(hours=m), {"temp": 60.5 + n * m, "rain": None})
+            for n, day in enumerate(days)
+            for m in range(3)
+        ]
+        + [request("0-0", MIDNIGHT, {"temp": 60.5})],
+    )
+    found = telemetry.varied(
+        MODEL, ["temp", "rain"], now=days[3] + timedelta(hours=5), time_zone=ZONE, days=2
+    )
+    assert [(v.column, v.start, v.n, v.distinct) for v in found] == [
+        ("temp", days[1], 3, 3),
+        ("temp", days[2], 3, 3),
+    ]
+    first = telemetry.varied(MODEL, ["temp"], now=days[1], time_zone=ZONE, days=9)
+    assert [(v.n, v.distinct) for v in first] == [(3, 1)]
+    assert telemetry.varied("other", ["temp"], now=days[3], time_zone=ZONE, days=2) == ()
+
+
 def test_faults_of_each_arm_while_it_serves(make: Make) -> None:
     """Candidate: what it served. Champion: all it scored. Only steps with live traffic."""
     step = {"step": "canary 5 %", "weight_bp": 500}
@@ -279,7 +335,26 @@ def test_faults_of_each_arm_while_it_serves(make: Make) -> None:
     assert live(telemetry, LATER) == [
         (MIDNIGHT, "canary 5 %", Counts(n=4, events=1), Counts(n=2, events=1))
     ]
-    assert telemetry.exposure(RELEASE) == 2
+    assert telemetry.exposure(RELEASE).requests == 2
+
+
+def test_when_users_first_met_the_candidate_and_its_first_fault(make: Make) -> None:
+    """Mirrored answers are nobody's; a slow one is a fault where the policy says what is slow."""
+    hours = [MIDNIGHT + timedelta(hours=n) for n in range(5)]
+    telemetry = make(
+        predictions=[
+            score("a", "candidate", hours[0], None, served=False),
+            score("b", "candidate", hours[1], served=True),
+            score("c", "candidate", hours[2], served=True, latency_ms=300.0),
+            score("d", "candidate", hours[3], None, served=True),
+            score("e", "champion", hours[0], None, served=True),
+        ]
+    )
+    assert telemetry.exposure(RELEASE) == Exposure(
+        requests=3, first_at=hours[1], first_fault_at=hours[3]
+    )
+    assert telemetry.exposure(RELEASE, 250.0).first_fault_at == hours[2]
+    assert telemetry.exposure("other") == Exposure()
 
 
 def test_a_day_in_progress_has_live_counts(make: Make) -> None:

@@ -60,7 +60,9 @@ def calls(text: str) -> Iterator[tuple[tuple[str, ...], bool]]:
     """
     for span in SPAN.findall(text):
         code, is_block = span.strip("`"), span.startswith("```")
-        for line in code.replace("\\\n", " ").splitlines() if is_block else [" ".join(code.split())]:
+        for line in (
+            code.replace("\\\n", " ").splitlines() if is_block else [" ".join(code.split())]
+        ):
             yield from ((words, is_block) for words in _lines(line.split(" #")[0]))
     for line in SPAN.sub(" ", text).splitlines():
         yield from ((tuple(_without_prose(words)), False) for words in _lines(line))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 from click import Parameter
 from typer import Typer
 from typer.main import get_command
@@ -88,9 +90,12 @@ def test_the_runbook_of_every_tier_exists() -> None:
 def test_the_policy_in_the_guide_is_sound(tmp_path: Path) -> None:
     """A reader may copy it as it stands."""
     from policies import loader
+    from policies.schema import FrozenInputs, Segments
 
     guide = (ROOT / "docs" / "guides" / "policies.md").read_text()
-    (text,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    text, segments, frozen = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    Segments.model_validate_json(json.dumps(yaml.safe_load(segments)["guardrails"][0]["segments"]))
+    FrozenInputs.model_validate_json(json.dumps(yaml.safe_load(frozen)["frozen_inputs"]))
     path = tmp_path / "churn.yaml"
     path.write_text(text)
     assert loader.load(path).policy.applies_to == ("churn", "churn-*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ COLUMNS = (Column("x", "double"), Column("n", "long"))
 class Estimator:
     """Stands for what MLflow loads: answers ``x``, raises at a negative ``n``."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.calls, self.seconds = 0, seconds
 
     def predict(self, frame: Any, params: Any = None) -> Any:
         self.calls += 1
+        self.params = params
+        time.sleep(self.seconds)
         assert [str(kind) for kind in frame.dtypes] == ["float64", "int64"]
         if (frame["n"] < 0).any():
             raise KeyError("n")
@@ -30,8 +33,26 @@ def rows(*values: tuple[float | None, int]) -> list[dict[str, Any]]:
     return [{"x": x, "n": n} for x, n in values]
 
 
-def model(estimator: Any) -> Model:
-    return Model("sha256:" + "0" * 64, COLUMNS, False, estimator)
+def model(estimator: Any, split_seconds: float = 600.0) -> Model:
+    return Model(
+        "sha256:" + "0" * 64,
+        COLUMNS,
+        shows_features=False,
+        minds_mirrors=True,
+        pyfunc=estimator,
+        split_seconds=split_seconds,
+    )
+
+
+def test_a_model_that_minds_is_told_what_nobody_will_see() -> None:
+    """Mirrored rows and timed calls must leave no trace; answers to people may."""
+    estimator = Estimator()
+    model(estimator).score_each(rows((0.1, 1)), mirrored=True)
+    assert estimator.params == {"mirrored": True}
+    model(estimator).time_each({"x": 0.1, "n": 1}, 1)
+    assert estimator.params == {"mirrored": True}
+    model(estimator).score_each(rows((0.1, 1)))
+    assert estimator.params is None
 
 
 def test_good_rows_are_one_call() -> None:
@@ -52,7 +73,21 @@ def test_a_hopeless_batch_ends_soon() -> None:
     estimator = Estimator()
     answers = model(estimator).score_each(rows(*[(0.5, -1)] * 500))
     assert all(answer.error for answer in answers)
-    assert (len(answers), estimator.calls) == (500, 16)
+    assert (len(answers), estimator.calls) == (500, 128)
+
+
+def test_many_bad_rows_cost_themselves_only() -> None:
+    """A third of an hour's flights: the other two thirds are answered."""
+    answers = model(Estimator()).score_each(rows(*[(0.5, -1 if n % 3 else 1) for n in range(60)]))
+    assert [answer.error is None for answer in answers] == [n % 3 == 0 for n in range(60)]
+
+
+def test_a_slow_model_is_not_asked_again_and_again() -> None:
+    """The good rows of its batch go elsewhere before their deadline."""
+    estimator = Estimator(seconds=0.2)
+    answers = model(estimator, split_seconds=0.1).score_each(rows(*[(0.5, -1)] * 8))
+    assert all(answer.error for answer in answers)
+    assert estimator.calls == 1
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, None])

@@ -2,7 +2,8 @@
 
 Nothing here has to do with any real model. The truth is ``sigmoid(2 (x - y))``; a version is a
 folder with ``model.json``: how steep its curve is (None: it always fails), the share of
-traffic from which it fails, and the factor by which its serving transform is wrong. Traffic is
+traffic from which it fails, the factor by which its serving transform is wrong, and a side on
+which it sees nothing. Traffic is
 made while the clock leaps, by the plan the switch holds at that moment, the same rows in every
 run.
 """
@@ -180,6 +181,7 @@ class MemoryWorld(World):
         self.orchestrator = MemoryOrchestrator()
         self.happenings: list[Happening] = []
         self.every = EVERY
+        self.frozen: Row = {}  # what a feed that has stopped sends
         self._next = START
         self._seen_at: dict[str, int] = {}
 
@@ -214,7 +216,8 @@ class MemoryWorld(World):
 
     def register(self, version: str, **knobs: Any) -> ModelRef:
         """A version with its reference sample, as its trainer computed it."""
-        model = {"version": version, "slope": 1.0, "fails_from_bp": 10_001, "unit": 1.0} | knobs
+        model = {"version": version, "slope": 1.0, "fails_from_bp": 10_001, "unit": 1.0}
+        model |= {"blind": ""} | knobs
         folder = self.home.path / "models" / version
         (folder / "reference").mkdir(parents=True)
         (folder / "model.json").write_text(json.dumps(model))
@@ -223,7 +226,9 @@ class MemoryWorld(World):
             {
                 "inputs": r,
                 "features": {"gap": gap(r)},
-                "score": score(model["slope"] or 1.0, gap(r)),
+                "score": 0.5
+                if r["side"] == model["blind"]
+                else score(model["slope"] or 1.0, gap(r)),
             }
             for r in rows
         ]
@@ -233,6 +238,11 @@ class MemoryWorld(World):
         inputs = {"x": "double", "y": "double"}
         self.registry.add(folder, Artefact(ref=ref, digest=UNSET, inputs=inputs, trainer="tom"))
         return ref
+
+    def overwrite(self, version: str) -> str:
+        """Put other files in the place of a registered version's; returns their digest."""
+        (self.home.path / "models" / version / "model.json").write_text("{}")
+        return self.digest(version)
 
     def adopt(self, version: str | None = "1", rule: float | None = None) -> None:
         """Put a champion in service, and live two days with it."""
@@ -245,6 +255,8 @@ class MemoryWorld(World):
         model = self._model(variant.digest)
         if model["slope"] is None:
             return None
+        if row["side"] == model["blind"]:
+            return 0.5
         return score(model["slope"], gap(row) * model["unit"])
 
     def features(self, variant: TrafficVariant, row: Row) -> Row:
@@ -287,6 +299,7 @@ class MemoryWorld(World):
             return ""
         number = round((at - START) / timedelta(minutes=1))
         row, label = self.row(number)
+        row = row | self.frozen
         same = {
             "at": _text(at), "model": MODEL, "release": plan.release_id, "step": plan.step,
             "revision": plan.revision, "weight_bp": plan.weight_bp, "id": f"r{number}",
@@ -371,7 +384,7 @@ def score(slope: float, value: float) -> float:
 def row_of(number: int) -> tuple[Row, float]:
     """The request of one minute of this world, and what then happened."""
     chance = Random(number)
-    row = {"x": chance.gauss(0, 1), "y": chance.gauss(0, 1)}
+    row = {"x": chance.gauss(0, 1), "y": chance.gauss(0, 1), "side": "LLLR"[number // 20 % 4]}
     return row, float(chance.random() < score(2.0, gap(row)))
 
 

@@ -130,6 +130,34 @@ def test_a_candidate_that_raises_is_refused_for_its_errors(world: MemoryWorld) -
     assert "answers failed" in told.one("containing").payload["reason"]
 
 
+@pytest.mark.parametrize(
+    ("moment", "ended", "severity"),
+    [
+        (Moment("before", "looked", "staging"), "REFUSED", "SEV2"),
+        (Moment("after", "entered", "shadow"), "REFUSED", "SEV2"),
+        (Moment("after", "looked", "shadow"), "REFUSED", "SEV2"),
+        (Moment("after", "entered", "canary 30 %"), "ROLLED BACK", "SEV2"),
+        (Moment("after", "looked", "soak"), "ROLLED BACK", "SEV1"),
+    ],
+    ids=str,
+)
+def test_files_changed_after_they_were_evaluated_are_never_released(
+    world: MemoryWorld, moment: Moment, ended: str, severity: str
+) -> None:
+    """Whenever it happens: an incident, and neither set of files may be released again."""
+    before = world.digest("2")
+    changed: list[str] = []
+    world.ledger.at(moment, lambda: changed.append(world.overwrite("2")))
+    told = world.release()
+    assert told.ended == ended
+    assert "not those that were evaluated" in told.one("containing").payload["reason"]
+    assert told.one("incident").payload["severity"] == severity
+    kept_out = [e.payload["digest"] for e in told.entries if e.kind == "quarantined"]
+    assert kept_out == [before, *changed]
+    assert world.plan.champion is not None
+    assert world.plan.champion.digest == world.digest("1")
+
+
 def test_what_is_not_proven_in_time_is_withdrawn(world: MemoryWorld) -> None:
     """Too little traffic for the proof: looked at until the deadline, never released."""
     world.every = timedelta(hours=4)

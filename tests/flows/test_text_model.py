@@ -172,8 +172,10 @@ def world(prefect_server: None, tmp_path: Path) -> Iterator[TextWorld]:
     words = ["new", "spam", "--tier", "low", "--independent", "--model", MODEL,
              "--horizon-hours", "6", "--catalog", str(catalog)]  # fmt: skip
     assert CliRunner().invoke(policy_command, words).exit_code == 0
-    with (catalog / "spam.yaml").open("a") as file:
-        file.write(OURS)
+    path = catalog / "spam.yaml"
+    # A busy machine must not look like a slow model: how quick it is is no part of this story.
+    patient = path.read_text().replace("staging:", "staging:\n  serving: {latency_ratio: 1000}")
+    path.write_text(patient + OURS)
     made = TextWorld(tmp_path / "home", catalog)
     made.add("1", train(FRIENDLY, 100))
     with use(made):
@@ -215,11 +217,12 @@ def test_a_reader_trained_on_shouted_words_is_refused(world: TextWorld, tmp_path
 
 
 def test_a_reader_whose_words_change_sides_is_rolled_back(world: TextWorld, tmp_path: Path) -> None:
-    """It was better until users met it; then the words that it trusts most meant the contrary."""
+    """Better in staging; then the words that it trusts most mean the contrary, and no user pays."""
     signed_by_nobody(tmp_path / "catalog")
     world.add("2", train([*FRIENDLY, *PUSHY], 400))
-    world.happenings.append(Happening("canary 5 %", world.turn))
+    world.happenings.append(Happening("shadow", world.turn))
     told = world.release("2", policy=None)
     assert told.ended == "ROLLED BACK", told.state.message
     assert "quality" in str(told.one("closed").payload["reason"])
+    assert told.steps() == ["staging", "shadow"]
     assert world.plan.candidate is None

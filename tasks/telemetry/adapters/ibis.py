@@ -8,7 +8,7 @@ so no engine needs a time zone table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from tasks.telemetry.metrics import (
     check_fault,
     check_loss,
 )
-from tasks.telemetry.ports import Coverage, SampleRow
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
 from tasks.telemetry.spool import COLUMNS, files_of, whole_lines
 
 IBIS_TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}
@@ -57,6 +57,27 @@ class IbisTelemetry:
                 return (), coverage
             return _paired_sums(pairs.filter(pairs.label.notnull()), metric, days), coverage
 
+    def segment_windows(
+        self,
+        release_id: str,
+        metric: str,
+        column: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> Mapping[str, Sequence[WindowPair]]:
+        check_loss(metric)
+        horizon = timedelta(hours=horizon_hours)
+        with self._open("predictions", "outcomes", "inputs") as source:
+            pairs = _labelled(_pairs(source.release(release_id, now)), source.labels(now), horizon)
+            carried = source.carried([column]).select("model", "id", segment="value")
+            rows = source.keep("segments", pairs.join(carried, ["model", "id"]))
+            days = closed_days(_days(rows, time_zone), horizon, now)
+            if not days:
+                return {}
+            return _segment_sums(rows.filter(rows.label.notnull()), metric, days)
+
     def live_windows(
         self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
     ) -> Sequence[WindowPair]:
@@ -70,11 +91,35 @@ class IbisTelemetry:
             days = _days(rows, time_zone)
             return _live_sums(rows, slow_ms if metric == "slow" else None, days) if days else ()
 
-    def exposure(self, release_id: str) -> int:
+    def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         with self._open("predictions") as source:
             rows = source.predictions
             mine = (rows.release == release_id) & (rows.arm == "candidate") & rows.served
-            return int(_answer(rows.filter(mine).aggregate(n=rows.id.nunique()))[0]["n"])
+            rows = rows.filter(mine)
+            fault = ~_is_answer(rows)
+            if slow_ms is not None:
+                fault = fault | _is_slow(rows, slow_ms)
+            found = _answer(
+                rows.aggregate(
+                    n=rows.id.nunique(), first=rows.at.min(), fault=rows.at.min(where=fault)
+                )
+            )[0]
+        return Exposure(
+            requests=found["n"],
+            first_at=found["first"] and _utc(found["first"]),
+            first_fault_at=found["fault"] and _utc(found["fault"]),
+        )
+
+    def varied(
+        self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
+    ) -> Sequence[Variety]:
+        since = now - timedelta(days=days + 2)
+        with self._open("inputs") as source:
+            rows = source.carried(columns)
+            recent = (rows.model == model) & (rows.at >= _moment(since)) & (rows.at <= _moment(now))
+            rows = source.keep("varied", rows.filter(recent))
+            whole = closed_days(_days(rows, time_zone), timedelta(0), now)[-days:]
+            return _variety(rows, whole) if whole else ()
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
@@ -140,6 +185,19 @@ class _Source:
         rows = self.tables["outcomes"]
         known = _first(rows.filter(rows.label.notnull() & (rows.at <= _moment(now))), "model", "id")
         return known.select("model", "id", "label", labelled_at=known.at)
+
+    def carried(self, columns: Sequence[str]) -> Any:
+        """One row for each request and column: the value it carried, as text; nulls left out."""
+        import ibis
+
+        rows = _first(self.tables["inputs"], "model", "id")
+        parts = []
+        for name in columns:
+            value = rows.inputs.cast("json")[name]
+            text = ibis.coalesce(value.str, value.cast("string"))
+            part = rows.select("model", "id", "at", column=ibis.literal(name), value=text)
+            parts.append(part.filter(part.value.notnull() & (part.value != "null")))
+        return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
     def served(self, model: str, since: datetime, until: datetime) -> Any:
         rows, inputs = self.predictions, self.tables["inputs"]
@@ -272,19 +330,41 @@ def _loss(score: Any, label: Any, metric: str) -> Any:
 
 
 def _paired_sums(pairs: Any, metric: str, days: Sequence[Day]) -> Sequence[WindowPair]:
+    return tuple(_paired_window(row) for row in _answer(_sums(pairs, metric, days)))
+
+
+def _sums(pairs: Any, metric: str, days: Sequence[Day], *by: str) -> Any:
     rows = _by_day(pairs, days)
     worse = _loss(rows.candidate, rows.label, metric) - _loss(rows.champion, rows.label, metric)
     rows = rows.mutate(worse=worse)
-    sums = rows.group_by(["start", "step"]).aggregate(
+    keys = [*by, "start", "step"]
+    sums = rows.group_by(keys).aggregate(
         n=rows.count(), mean=rows.worse.mean(), variance=rows.worse.var(how="pop")
     )
+    return sums.order_by(keys)
+
+
+def _paired_window(row: dict[str, Any]) -> WindowPair:
+    moments = Moments(n=row["n"], mean=row["mean"], m2=row["variance"] * row["n"])
+    return WindowPair(start=_utc(row["start"]), step=row["step"], paired=moments)
+
+
+def _segment_sums(
+    pairs: Any, metric: str, days: Sequence[Day]
+) -> Mapping[str, Sequence[WindowPair]]:
+    found: dict[str, list[WindowPair]] = {}
+    for row in _answer(_sums(pairs, metric, days, "segment")):
+        found.setdefault(row["segment"], []).append(_paired_window(row))
+    return found
+
+
+def _variety(rows: Any, days: Sequence[Day]) -> Sequence[Variety]:
+    rows = _by_day(rows, days)
+    counts = rows.group_by(["column", "start"])
+    found = counts.aggregate(n=rows.count(), distinct=rows.value.nunique())
     return tuple(
-        WindowPair(
-            start=_utc(row["start"]),
-            step=row["step"],
-            paired=Moments(n=row["n"], mean=row["mean"], m2=row["variance"] * row["n"]),
-        )
-        for row in _answer(sums.order_by(["start", "step"]))
+        Variety(column=r["column"], start=_utc(r["start"]), n=r["n"], distinct=r["distinct"])
+        for r in _answer(found.order_by(["column", "start"]))
     )
 
 

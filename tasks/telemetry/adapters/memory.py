@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from policies.vocabulary import Counts, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, closed_days, local_days
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
-from tasks.telemetry.ports import Coverage, SampleRow
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Variety
 
 Event = dict[str, Any]
 
@@ -60,15 +61,68 @@ class MemoryTelemetry:
         if not pairs:
             return (), coverage
         days = local_days(min(p.at for p in pairs), max(p.at for p in pairs), time_zone)
-        windows: dict[tuple[datetime, str], list[float]] = {}
-        for pair, label in labelled:
-            if (day := _day_of(pair.at, closed_days(days, horizon, now))) is not None:
-                worse = loss(metric, pair.candidate, label) - loss(metric, pair.champion, label)
-                windows.setdefault((day[0], pair.step), []).append(worse)
-        return tuple(
-            WindowPair(start=start, step=step, paired=moments_of(windows[start, step]))
-            for start, step in sorted(windows)
-        ), coverage
+        return _paired_windows(labelled, metric, closed_days(days, horizon, now)), coverage
+
+    def segment_windows(
+        self,
+        release_id: str,
+        metric: str,
+        column: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> Mapping[str, Sequence[WindowPair]]:
+        check_loss(metric)
+        horizon = timedelta(hours=horizon_hours)
+        labels = self._labels(now)
+        segments: dict[str, list[tuple[_Pair, float]]] = {}
+        pairs = _pairs(self._release(release_id, now))
+        carried = {key: text for key, _, text in self._carried(column)}
+        for pair in pairs:
+            value = carried.get((pair.model, pair.row_id))
+            label = _in_time(labels, pair, horizon)
+            if value is not None and label is not None:
+                segments.setdefault(value, []).append((pair, label))
+        if not pairs:
+            return {}
+        days = local_days(min(p.at for p in pairs), max(p.at for p in pairs), time_zone)
+        closed = closed_days(days, horizon, now)
+        found = {value: _paired_windows(rows, metric, closed) for value, rows in segments.items()}
+        return {value: windows for value, windows in sorted(found.items()) if windows}
+
+    def varied(
+        self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
+    ) -> Sequence[Variety]:
+        self._answer()
+        found: list[Variety] = []
+        for column in sorted(set(columns)):
+            rows = [
+                (at, text)
+                for (of, _), at, text in self._carried(column)
+                if of == model and at <= now
+            ]
+            if not rows:
+                continue
+            every = local_days(min(rows)[0], max(rows)[0], time_zone)
+            for start, end in closed_days(every, timedelta(0), now):
+                values = [text for at, text in rows if start <= at < end]
+                if values:
+                    found.append(
+                        Variety(
+                            column=column, start=start, n=len(values), distinct=len(set(values))
+                        )
+                    )
+        last = sorted({item.start for item in found})[-days:]
+        return tuple(item for item in found if item.start in last)
+
+    def _carried(self, column: str) -> list[tuple[tuple[str, str], datetime, str]]:
+        """Request, time and the value it carried, as text; nulls left out."""
+        return [
+            ((r["model"], r["id"]), _at(r), _text(r["inputs"][column]))
+            for r in _first(self.inputs, "model", "id")
+            if r["inputs"].get(column) is not None
+        ]
 
     def live_windows(
         self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
@@ -94,10 +148,17 @@ class MemoryTelemetry:
             for start, step in sorted(windows)
         )
 
-    def exposure(self, release_id: str) -> int:
+    def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         self._answer()
         rows = [r for r in self.predictions if r["release"] == release_id]
-        return len({r["id"] for r in rows if _is_candidate(r) and r["served"]})
+        mine = [r for r in rows if _is_candidate(r) and r["served"]]
+        late = [r for r in mine if slow_ms is not None and _is_fault(r, slow_ms)]
+        faults = [_at(r) for r in (*late, *(r for r in mine if not _is_answer(r)))]
+        return Exposure(
+            requests=len({r["id"] for r in mine}),
+            first_at=min(map(_at, mine), default=None),
+            first_fault_at=min(faults, default=None),
+        )
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
@@ -130,6 +191,24 @@ class MemoryTelemetry:
         """The first label of each row; later ones never replace it."""
         known = [r for r in self.outcomes if r["label"] is not None and _at(r) <= now]
         return {(r["model"], r["id"]): (_at(r), r["label"]) for r in _first(known, "model", "id")}
+
+
+def _paired_windows(
+    labelled: Iterable[tuple[_Pair, float]], metric: str, days: Sequence[Day]
+) -> Sequence[WindowPair]:
+    windows: dict[tuple[datetime, str], list[float]] = {}
+    for pair, label in labelled:
+        if (day := _day_of(pair.at, days)) is not None:
+            worse = loss(metric, pair.candidate, label) - loss(metric, pair.champion, label)
+            windows.setdefault((day[0], pair.step), []).append(worse)
+    return tuple(
+        WindowPair(start=start, step=step, paired=moments_of(windows[start, step]))
+        for start, step in sorted(windows)
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _pairs(rows: Iterable[Event]) -> list[_Pair]:

@@ -43,9 +43,9 @@ def rows(n: int, origin: str = "LGA", worse: float = 0.0) -> list[LabelledScore]
 
 
 def test_no_rows_are_scarce_everywhere() -> None:
-    """Nothing labelled means nothing shown: every check holds, slices included."""
+    """Nothing labelled means nothing shown: every check holds."""
     found = score_checks(RULES, [])
-    assert [item.status for item in found] == ["scarce"] * 4
+    assert [item.status for item in found] == ["scarce"] * 3
     assert all(item.effect is None for item in found)
 
 
@@ -75,7 +75,7 @@ def test_nonsense_is_an_error(champion: float, candidate: float, label: float) -
 
 def test_equal_models_have_no_effect() -> None:
     """A candidate that answers like the champion is not worse at all."""
-    assert [item.effect for item in score_checks(RULES, rows(100))] == [0.0] * 4
+    assert [item.effect for item in score_checks(RULES, rows(100))] == [0.0] * 3
 
 
 def test_effects_are_candidate_minus_champion() -> None:
@@ -88,43 +88,26 @@ def test_effects_are_candidate_minus_champion() -> None:
     assert by_name["calibration error"].effect == pytest.approx(0.4)
 
 
-def test_a_bad_slice_shows_though_the_whole_is_fine() -> None:
-    """The worst declared slice is the effect, and every slice is named."""
-    sample = [*rows(900, "EWR"), *rows(100, "LGA", worse=0.4)]
-    by_slice = {item.name: item for item in score_checks(RULES, sample)}["log loss by origin"]
-    assert by_slice.effect is not None
-    assert by_slice.effect > RULES.slice_log_loss_margin
-    assert by_slice.detail.startswith("Worst first: LGA +")
-    assert "EWR +0.0000 (n 900)" in by_slice.detail
-
-
-def test_a_thin_slice_is_told_and_does_not_gate() -> None:
-    """Too few rows of one value cannot fail a candidate, and nobody has to guess."""
-    sample = [*rows(900, "EWR"), *rows(49, "LGA", worse=0.4)]
-    by_slice = score_checks(RULES, sample)[-1]
-    assert (by_slice.status, by_slice.effect) == ("ok", 0.0)
-    assert "Not judged, fewer than 50 rows: LGA" in by_slice.detail
-
-
-def test_a_column_of_thin_slices_only_is_scarce() -> None:
-    """A declared column of which nothing could be judged was not shown to be safe."""
-    assert score_checks(RULES, rows(49))[-1].status == "scarce"
-
-
 def test_pairing_leaves_out_what_cannot_be_compared() -> None:
     """No label, or no answer of one model: the row counts for neither."""
     inputs = [{"origin": "LGA"}, {"origin": None}, {}, {"origin": "JFK"}]
     paired = labelled_scores(
-        RULES, inputs, [1, 0, None, 1], [0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, None]
+        RULES,
+        inputs,
+        [1, 0, None, 1],
+        [0.1, 0.2, 0.3, 0.4],
+        [0.5, 0.6, 0.7, None],
+        ["mon", "tue", "wed", "thu"],
     )
     assert [(row.champion, row.candidate) for row in paired] == [(0.1, 0.5), (0.2, 0.6)]
     assert [row.slices["origin"] for row in paired] == ["LGA", "(none)"]
+    assert [row.day for row in paired] == ["mon", "tue"]
 
 
 def test_pairing_refuses_lists_of_different_length() -> None:
     """Scores that belong to other rows are never compared."""
     with pytest.raises(EvidenceError):
-        labelled_scores(RULES, [{}], [1], [0.1], [0.5, 0.6])
+        labelled_scores(RULES, [{}], [1], [0.1], [0.5, 0.6], ["mon"])
 
 
 def test_a_certain_and_wrong_answer_costs_a_bounded_loss() -> None:

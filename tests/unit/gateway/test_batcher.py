@@ -15,10 +15,12 @@ class Gate:
     """A scorer that waits until it is let go, and remembers the size of its calls."""
 
     def __init__(self) -> None:
-        self.open, self.entered, self.sizes = Event(), Event(), list[int]()
+        self.open, self.entered = Event(), Event()
+        self.sizes, self.mirrored = list[int](), list[bool]()
 
-    def __call__(self, rows: Sequence[Row]) -> list[Answer]:
+    def __call__(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
         self.sizes.append(len(rows))
+        self.mirrored.append(mirrored)
         self.entered.set()
         self.open.wait(5)
         return [Answer(row["x"]) for row in rows]
@@ -52,6 +54,17 @@ def test_waiting_requests_share_a_call_and_get_their_own_answers(
     for number, future in zip((0.2, 0.3, 0.4), others, strict=True):
         assert future.result(5) == [Answer(number)] * 2
     assert gate.sizes == [1, 4, 2]  # at most five rows a call, never half a request
+
+
+def test_what_is_only_mirrored_travels_by_itself(gate: Gate, batcher: Batcher) -> None:
+    """A model that minds the difference is never told of both in one call."""
+    batcher.submit(rows(0.1))
+    gate.entered.wait(5)
+    for mirrored in (False, True, True, False):
+        last = batcher.submit(rows(0.2), mirrored=mirrored)
+    gate.open.set()
+    assert last.result(5) == [Answer(0.2)]
+    assert (gate.sizes, gate.mirrored) == ([1, 1, 2, 1], [False, False, True, False])
 
 
 def test_the_queue_has_an_end(gate: Gate, batcher: Batcher) -> None:

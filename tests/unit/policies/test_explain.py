@@ -7,7 +7,7 @@ from typing import Any
 
 from policies import loader
 from policies.explain import explain, sections
-from policies.schema import ReleasePolicy
+from policies.schema import FrozenInputs, ReleasePolicy, Segments
 
 # One other value for each field that is not a number, so that a change can be seen.
 OTHER: dict[str, Any] = {
@@ -27,6 +27,7 @@ OTHER: dict[str, Any] = {
     "at_deadline": "withdraw",
     "kind": "proportion",
     "metric": "brier",
+    "then": "roll_back",
 }
 
 Where = tuple[str | int, ...]
@@ -45,7 +46,17 @@ def leaves(value: Any, where: Where = ()) -> Iterator[Where]:
         yield where
 
 
-REGULATED = loader.find("regulated").policy
+SEGMENTS = Segments(column="region", values=("EU",), margin=0.2, rollback_at=0.1, share=0.5)
+FROZEN = FrozenInputs(columns=("temp",), days=2, then="hold")
+
+
+def filled(policy: ReleasePolicy) -> ReleasePolicy:
+    """With everything that a policy may leave out, so that every field is there to be changed."""
+    rails = tuple(rail.model_copy(update={"segments": SEGMENTS}) for rail in policy.guardrails)
+    return policy.model_copy(update={"guardrails": rails, "frozen_inputs": FROZEN})
+
+
+REGULATED = filled(loader.find("regulated").policy)
 DOCUMENT = REGULATED.model_dump(mode="json")
 
 

@@ -1,0 +1,39 @@
+"""Releases that are fine on the whole: a group that pays for it, a feed that stops."""
+
+from __future__ import annotations
+
+from policies.vocabulary import Finding
+from tests.flows.memory_world import Happening, MemoryWorld
+
+WATCHED = {"policy": "score-watched"}
+
+
+def test_a_better_candidate_passes_also_for_each_group(world: MemoryWorld) -> None:
+    """Both sides are on the record of every look, and every step is earned."""
+    told = world.release(**WATCHED)
+    assert told.ended == "RELEASED"
+    looks = [e.payload for e in told.entries if e.kind == "looked" and e.payload["step"] == "soak"]
+    names = {item["name"] for item in looks[-1]["evidence"]}
+    assert {"quality", "quality · side L", "quality · side R", "inputs that change"} <= names
+
+
+def test_what_one_group_pays_for_never_meets_users(world: MemoryWorld) -> None:
+    """Better for three in four, blind for the fourth: stopped in shadow, where nobody is served."""
+    world.register("3", slope=2.0, blind="R")
+    told = world.release("3", **WATCHED)
+    assert told.ended in ("HELD", "ROLLED BACK")
+    assert told.steps() == ["staging", "shadow"]
+    assert "quality · side R" in told.one("containing").payload["reason"]
+    assert told.one("closed").payload["exposed_requests"] == 0
+
+
+def test_a_feed_that_stops_after_full_weight_is_rolled_back_in_soak(world: MemoryWorld) -> None:
+    """A whole day of one value: the candidate answers blind, whatever the scores say so far."""
+    world.happenings.append(Happening("full", lambda: world.frozen.update(x=0.25)))
+    told = world.release(**WATCHED)
+    assert told.ended == "ROLLED BACK"
+    assert told.steps()[-1] == "soak"
+    containing = told.one("containing").payload
+    assert containing["finding"] == Finding.HARMFUL
+    assert containing["reason"].startswith("inputs that change failed: 1 columns frozen")
+    assert told.one("incident").payload["severity"] == "SEV1"
