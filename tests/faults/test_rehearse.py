@@ -59,6 +59,7 @@ staging:
   contract:
     - type: expect_column_values_to_not_be_null
       kwargs: {column: tags}
+  serving: {latency_ratio: 10000}   # a busy machine must not look like a slow model
 """
 
 
