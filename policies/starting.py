@@ -31,6 +31,7 @@ class Answers(Value):
     time_zone: Text
     horizon_hours: float = Field(gt=0)
     slices: tuple[Text, ...] = ()
+    wait_ms: float | None = Field(default=None, gt=0)  # below it no caller minds; None: the tier's
     on_call: Text
     runbook: Text
 
@@ -86,6 +87,9 @@ def _staging(answers: Answers, tier: ReleasePolicy) -> Iterator[str]:
     yield "    # One line a column that requests must carry, for instance:"
     yield "    # - type: expect_column_values_to_not_be_null"
     yield "    #   kwargs: {column: NAME}"
+    if answers.wait_ms is not None and answers.wait_ms != tier.staging.serving.latency_floor_ms:
+        yield "  serving:"
+        yield _line("    latency_floor_ms", f"{answers.wait_ms:g}", "below it no caller minds")
     if answers.slices:
         yield "  scores:"
         yield _line(

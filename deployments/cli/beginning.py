@@ -61,6 +61,9 @@ def init(
         float | None, typer.Option(help="Hours until an outcome is known.")
     ] = None,
     time_zone: Annotated[str | None, typer.Option(help="Where days begin: Europe/Paris.")] = None,
+    wait_ms: Annotated[
+        float | None, typer.Option(help="Milliseconds that no caller minds waiting.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a home ready: settings, people, a first policy. Nothing that exists is changed."""
@@ -70,7 +73,7 @@ def init(
     folder = _catalog(home, ask, catalog)
     model = ask.text(model, "Your registered model (empty: no policy yet)", "") or None
     given = Given(_policy_name(model or ""), tier, [model] if model else None, None, None,
-                  independent, horizon_hours, time_zone, [], None, None)  # fmt: skip
+                  independent, horizon_hours, time_zone, [], wait_ms, None, None)  # fmt: skip
     _make_home(home, folder, told)
     made = _first_policy(given, folder, ask, told) if model else None
     if people is not None:

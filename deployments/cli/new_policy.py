@@ -41,6 +41,7 @@ class Given:
     horizon_hours: float | None = None
     time_zone: str | None = None
     slices: list[str] | None = None
+    wait_ms: float | None = None
     on_call: str | None = None
     runbook: str | None = None
 
@@ -80,6 +81,11 @@ def _answers(given: Given, tier: LoadedPolicy, ask: Asker) -> Answers:
         ),
         "time_zone": ask.text(given.time_zone, "Time zone of the days", low.labels.time_zone),
         "slices": ask.texts(given.slices, "Input columns whose groups must not lose (commas)"),
+        "wait_ms": ask.number(
+            given.wait_ms,
+            "Milliseconds that no caller minds waiting",
+            low.staging.serving.latency_floor_ms,
+        ),
         "on_call": ask.text(given.on_call, "Who is paged", low.incident.on_call),
         "runbook": ask.text(given.runbook, "Their runbook", low.incident.runbook),
     }

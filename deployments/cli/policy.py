@@ -57,6 +57,9 @@ def new(
     slices: Annotated[
         list[str] | None, typer.Option("--slice", help="Input column whose groups must not lose.")
     ] = None,
+    wait_ms: Annotated[
+        float | None, typer.Option(help="Milliseconds that no caller minds waiting.")
+    ] = None,
     on_call: Annotated[str | None, typer.Option(help="Who is paged.")] = None,
     runbook: Annotated[str | None, typer.Option(help="What they open first.")] = None,
     catalog: Catalog = None,
@@ -64,8 +67,8 @@ def new(
 ) -> None:
     """Write a first policy that extends a tier. What no option says is asked at a terminal."""
     given = Given(
-        name, tier, models, owner, why, independent, horizon_hours, time_zone, slices, on_call,
-        runbook,
+        name, tier, models, owner, why, independent, horizon_hours, time_zone, slices, wait_ms,
+        on_call, runbook,
     )  # fmt: skip
     folder = catalog or _own() or Path(OWN_CATALOG).absolute()
     try:

@@ -98,7 +98,8 @@ def _refuse_other_number(offline: int, online: int) -> None:
 
 def _moved(column: str, reference: Features, served: Features) -> int:
     return sum(
-        column not in offline or column not in online or _differs(offline[column], online[column])
+        (column in offline) != (column in online)
+        or _differs(offline.get(column), online.get(column))
         for offline, online in zip(reference, served, strict=True)
     )
 
