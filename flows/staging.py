@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flows.looks import broken, down
 from flows.pages import report
+from flows.trial import TIMED_CALLS, WORTH_OF_TRAFFIC, Checks, Measured, check_all
 from policies.errors import EvidenceError, RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Evidence
@@ -13,6 +12,7 @@ from tasks.documents.task import draw_drift
 from tasks.evaluation.task import (
     check_contract,
     check_parity,
+    check_probabilities,
     check_scores,
     check_serving_path,
     check_signature,
@@ -20,11 +20,19 @@ from tasks.evaluation.task import (
 from tasks.ledger.task import Log
 from tasks.registry.task import champion_inputs, reference
 from tasks.telemetry.ports import SampleRow
-from tasks.telemetry.task import days_of, sample, sample_evidence
+from tasks.telemetry.sampling import sample_evidence
+from tasks.telemetry.task import sample
 from tasks.traffic.task import check_fallback, check_loading, probe, probe_champion
 
-TIMED_CALLS = 40
-WORTH_OF_TRAFFIC = timedelta(days=31)
+CHECKS = Checks(
+    contract=check_contract,
+    signature=check_signature,
+    serving_path=check_serving_path,
+    probabilities=check_probabilities,
+    parity=check_parity,
+    scores=check_scores,
+    fallback=check_fallback,
+)
 
 
 def trial(log: Log, state: Release) -> list[Evidence]:
@@ -50,28 +58,19 @@ def trial(log: Log, state: Release) -> list[Evidence]:
 def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
     if state.artefact is None:
         return []
-    policy, artefact = state.policy, state.artefact
-    inputs, labels = [row.inputs for row in rows], [row.label for row in rows]
+    artefact, inputs = state.artefact, [row.inputs for row in rows]
     offline = reference(artefact)
-    old = probe_champion(state, inputs, timed_calls=TIMED_CALLS)
-    new = probe(state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS)
-    online = probe(state.model, "candidate", [row.inputs for row in offline], "reference rows")
-    found = [
-        check_contract(policy, inputs),
-        check_signature(champion_inputs(state), artefact, inputs),
-        # Before parity: a model that raises shows no features, and its errors are the cause.
-        *check_serving_path(
-            policy, old.latency_ms, new.latency_ms, new.memory_mb, new.errors, len(rows)
+    asked = [row.inputs for row in offline]
+    seen = Measured(
+        rows=rows,
+        reference=offline,
+        champion_inputs=champion_inputs(state),
+        champion=probe_champion(state, inputs, timed_calls=TIMED_CALLS),
+        candidate=probe(
+            state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS
         ),
-        *check_parity(
-            policy,
-            [row.features for row in offline],
-            online.features,
-            [row.score for row in offline],
-            online.scores,
-        ),
-        *check_scores(policy, inputs, labels, old.scores, new.scores, days_of(policy, rows)),
-        check_fallback(old, len(rows)),
-    ]
-    report(log, draw_drift(log.release_id, [row.inputs for row in offline], inputs))
+        on_reference=probe(state.model, "candidate", asked, "reference rows"),
+    )
+    found = check_all(CHECKS, state.policy, artefact, seen)
+    report(log, draw_drift(log.release_id, asked, inputs))
     return found

@@ -60,11 +60,23 @@ def standing(request: ApprovalRequest, sign_offs: Sequence[SignOff], now: dateti
 
 
 def _filled(roles: Mapping[str, int], sign_offs: Sequence[SignOff]) -> tuple[Place, ...]:
-    """A largest matching of persons to places, by augmenting paths (Kuhn 1955)."""
     offers: dict[str, list[str]] = {}  # person -> the roles they approved in
     for each in sign_offs:
         if each.decision == "approve":
             offers.setdefault(each.person, []).append(each.role)
+    return seated(roles, offers)
+
+
+def unfillable(roles: Mapping[str, int], offers: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Places that stay empty even if everybody signs who may: "1 × manager", one text a role."""
+    return _missing(roles, seated(roles, offers))
+
+
+def seated(roles: Mapping[str, int], offers: Mapping[str, Sequence[str]]) -> tuple[Place, ...]:
+    """A largest matching of persons to places, by augmenting paths (Kuhn 1955).
+
+    ``offers``: person -> the roles they fill.
+    """
     places = [(role, n) for role, count in sorted(roles.items()) for n in range(count)]
     holders: dict[tuple[str, int], str] = {}
 

@@ -39,6 +39,7 @@ def disagreements(document: Mapping[str, Any]) -> Found:
     for rule in (
         _weights_grow,
         _stages_leave_time,
+        _stages_leave_days,
         _last_proof_is_full,
         _soak_sees_labels,
         _guardrails_agree,
@@ -80,6 +81,24 @@ def _stages_leave_time(document: Mapping[str, Any]) -> Found:
                 (*place, "deadline_days"),
                 f"is {deadline:g}, and min_days is {least:g}. Write more days than min_days, "
                 "else the stage can never pass.",
+            )
+
+
+def _stages_leave_days(document: Mapping[str, Any]) -> Found:
+    """Nothing is concluded before the budget's days: of both models, then of live answers."""
+    clusters = _number(document, "budget", "min_clusters")
+    horizon = _number(document, "labels", "horizon_hours")
+    if clusters is None or horizon is None:
+        return
+    kinds = {_at(rail, "kind") for rail in _items(document, "guardrails")}
+    waits = (("shadow", "paired_mean", horizon / 24), ("canary", "proportion", 0.0))
+    for stage, kind, more in waits:
+        deadline, least = _number(document, stage, "deadline_days"), clusters - 1 + more
+        if kind in kinds and deadline is not None and deadline < least:
+            yield (
+                (stage, "deadline_days"),
+                f"is {deadline:g}, and budget.min_clusters asks for {clusters:g} days before "
+                f"anything is proven. Write at least {least:g}, else the stage can never pass.",
             )
 
 

@@ -85,6 +85,7 @@ class Artefact(Value):
     ref: ModelRef
     digest: Digest
     inputs: dict[str, str]  # column -> type, from the model signature
+    optional: tuple[str, ...] = ()  # columns that a request may leave out
     tags: dict[str, str] = {}
     run_id: str | None = None
     trainer: str | None = None  # who trained it: may not approve

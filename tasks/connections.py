@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tasks.ledger.ports import Ledger
     from tasks.notify.ports import Notifier
     from tasks.orchestrator.ports import Clock, Orchestrator
-    from tasks.registry.ports import Registry
+    from tasks.registry.ports import Registry, Shelf
     from tasks.telemetry.ports import Source
     from tasks.traffic.ports import Router, ServingPlane
 
@@ -36,7 +36,9 @@ HOME_VARIABLE = "SEATRIAL_HOME"
 SLACK_TOKEN_VARIABLE = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of a variable, not a token
 SLACK_CHANNEL_VARIABLE = "SLACK_CHANNEL"
 SLACK_URL_VARIABLE = "SLACK_API_URL"  # a proxy, or a double on this machine
+MLFLOW_VARIABLE = "MLFLOW_TRACKING_URI"
 DEFAULT_HOME = ".seatrial"
+OWN_CATALOG = "release-policies"  # the folder beside the home where a team's policies begin
 
 
 class Settings(BaseModel):
@@ -94,9 +96,25 @@ class Home:
                 advice="Run `seatrial up` (or name the right folder with --home).",
             ) from error
         except ValidationError as error:
+            if all(fault["type"] == "missing" for fault in error.errors()):
+                raise UnavailableError(  # what a person set before the first start
+                    f"Nothing has been started in {self.path}.", advice="Run `seatrial up`."
+                ) from error
             raise RefusedError(
                 f"{file} is damaged.", advice="Run `seatrial up` again: it writes a new one."
             ) from error
+
+    def catalog(self) -> str | None:
+        """The team's own policies, also before anything was started."""
+        file = self.path / "settings.json"
+        try:
+            held = json.loads(file.read_text())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RefusedError(f"{file} is damaged.", advice="Mend or delete it.") from error
+        named = held.get("catalog") if isinstance(held, dict) else None
+        return named if isinstance(named, str) else None
 
     def token(self, scope: str) -> str:
         """The bearer token of a scope: ``read``, ``route`` or ``kill``."""
@@ -134,6 +152,21 @@ class World:
         from tasks.registry.adapters.mlflow import MlflowRegistry
 
         return MlflowRegistry(self.settings.mlflow_uri, self.home.path / "store")
+
+    def shelf(self, store: Path) -> Shelf:
+        """Models for a rehearsal, copied into a store of its own."""
+        from tasks.registry.adapters.mlflow_shelf import MlflowShelf
+
+        return MlflowShelf(store, self._mlflow_uri)
+
+    def _mlflow_uri(self) -> str:
+        """The home's server, else the one that MLflow itself would ask."""
+        try:
+            return self.settings.mlflow_uri
+        except UnavailableError:
+            if uri := os.environ.get(MLFLOW_VARIABLE):
+                return uri
+            raise
 
     @cached_property
     def router(self) -> Router:

@@ -10,10 +10,12 @@ import typer
 
 from deployments.cli import (
     approving,
+    beginning,
     demo,
     documents,
     notify,
     policy,
+    rehearsing,
     releasing,
     reviewing,
     serving,
@@ -30,7 +32,18 @@ app = typer.Typer(
 )
 app.add_typer(policy.app, name="policy")
 app.add_typer(notify.app, name="notify")
-for module in (stack, demo, releasing, reviewing, views, documents, approving, serving):
+for module in (
+    beginning,
+    stack,
+    demo,
+    rehearsing,
+    releasing,
+    reviewing,
+    views,
+    documents,
+    approving,
+    serving,
+):
     module.register(app)
 
 

@@ -91,10 +91,16 @@ def release(
     version: Annotated[str, typer.Argument(help="The registered version to release.")],
     policy: Annotated[str | None, typer.Option(help="Policy; else the one that names it.")] = None,
     requester: Actor = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell the plan and what is missing; begin nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Launch the release of a registered version. Refused at once when it cannot begin."""
     world = here()
+    if dry_run:
+        tell_plan(world, model, version, policy, requester or me(), as_json)
+        return
     check_it_can_begin(world, model, version, policy, requester or me())
     parameters = {
         "model": model,
@@ -110,6 +116,23 @@ def release(
         f"Ask why at any time: seatrial why {release_id}"
     )
     show({"release_id": release_id, "run_id": run.run_id, "url": run.url}, text, as_json)
+
+
+def tell_plan(
+    world: World, model: str, version: str, policy: str | None, requester: str, as_json: bool
+) -> None:
+    """Exit 1 when something is missing that would stop the release."""
+    from deployments.cli import plan_text
+    from deployments.cli.planning import plan_release
+    from deployments.stack.doctor import worker
+
+    plan = plan_release(world, model, version, policy, requester)
+    told = worker(world)
+    if not told.well:
+        plan.lacking(f"No worker would carry the release out: {told.told}.", told.advice)
+    plan_text.tell(plan, as_json)
+    if plan.is_stopped:
+        raise typer.Exit(1)
 
 
 def check_it_can_begin(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from deployments.gateway.signature import Column, faults
 from policies.errors import RefusedError
 from tasks.registry.digest import hex_of, tree_digest
+from tasks.registry.reference import takes_inputs_as_they_are
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 _SPLITS = 128  # calls spent on finding the bad rows of one batch
 _SPLIT_SECONDS = 1.0  # and time: a slow model must not keep the good rows of a batch waiting
+_NO_NULL = ("integer", "long")  # a table's whole numbers know no gap
+_NUMBERS = (*_NO_NULL, "float", "double")
 _DTYPES = {
     "boolean": "bool",
     "integer": "int32",
@@ -32,6 +35,9 @@ _DTYPES = {
     "double": "float64",
     "datetime": "datetime64[ns]",
 }
+
+
+NO_CLASSES = "A class is no probability: log the model so that it answers with predict_proba"
 
 
 class Answer(NamedTuple):
@@ -59,12 +65,15 @@ class ModelFault(Exception):
 
 @dataclass(frozen=True)
 class Model:
+    """``computes_features``: it takes the parameter ``features`` and tells what it computed."""
+
     digest: str
     columns: tuple[Column, ...]
     shows_features: bool
     minds_mirrors: bool  # wants to be told which rows nobody is waiting for
     pyfunc: Any
     split_seconds: float = _SPLIT_SECONDS
+    computes_features: bool = True
 
     def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
         """One answer a row. A batch that fails is halved until the rows to blame are found.
@@ -74,15 +83,19 @@ class Model:
         wrong = {at: found for at, row in enumerate(rows) if (found := faults(self.columns, row))}
         good = [row for at, row in enumerate(rows) if at not in wrong]
         params = {"mirrored": True} if mirrored and self.minds_mirrors else None
-        search = _Search(_SPLITS, time.perf_counter() + self.split_seconds)
-        answers = iter(self._halving(good, search, params))
+        answers = iter(self._answers(good, params))
         return [
             Answer(None, "; ".join(wrong[at])) if at in wrong else next(answers)
             for at in range(len(rows))
         ]
 
     def features(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """What the model computed from the raw inputs; ``ModelFault`` when it fails."""
+        """What the model computed from the raw inputs; ``ModelFault`` when it fails.
+
+        A version that says it takes its inputs as they are shows what it is handed.
+        """
+        if not self.computes_features:
+            return _handed(self.columns, rows)
         table = self._predict(rows, {"features": True})
         if not hasattr(table, "to_dict"):
             raise ModelFault("the model was asked for its features and gave no table")
@@ -99,6 +112,15 @@ class Model:
             self.score_each([row], mirrored=True)
             took.append((time.perf_counter() - start) * 1000)
         return took[1:]
+
+    def _answers(self, rows: Sequence[Row], params: dict[str, Any] | None) -> list[Answer]:
+        """Rows that leave out the same whole numbers go together; most often that is all."""
+        search = _Search(_SPLITS, time.perf_counter() + self.split_seconds)
+        given: dict[int, Answer] = {}
+        for places in _by_gaps(self.columns, rows):
+            answers = self._halving([rows[at] for at in places], search, params)
+            given |= dict(zip(places, answers, strict=True))
+        return [given[at] for at in range(len(rows))]
 
     def _halving(
         self, rows: Sequence[Row], search: _Search, params: dict[str, Any] | None
@@ -153,20 +175,27 @@ def load(store: Path, digest: str) -> Model:
             f"{digest[:19]}… has no signature with named columns.",
             advice="Log the model with a signature, so that requests can be checked.",
         )
+    computes = _has_switch(signature, "features")
     return Model(
         digest,
         _columns(signature),
-        shows_features=_has_switch(signature, "features"),
+        shows_features=computes or takes_inputs_as_they_are(folder),
         minds_mirrors=_has_switch(signature, "mirrored"),
         pyfunc=pyfunc,
+        computes_features=computes,
     )
 
 
 def _columns(signature: Any) -> tuple[Column, ...]:
     return tuple(
-        Column(str(spec.name), getattr(spec.type, "name", "any"), spec.required)
+        Column(str(spec.name), str(told["type"]), spec.required, _within(told))
         for spec in signature.inputs
+        for told in [spec.to_dict()]
     )
+
+
+def _within(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return told if told["type"] in ("array", "object", "map") else None
 
 
 def _has_switch(signature: Any, name: str) -> bool:
@@ -174,22 +203,72 @@ def _has_switch(signature: Any, name: str) -> bool:
     return any(param.name == name and param.dtype.name == "boolean" for param in params)
 
 
+def _by_gaps(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[list[int]]:
+    """Places of the rows that leave out the same whole numbers."""
+    whole = [column.name for column in columns if column.type in _NO_NULL]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for at, row in enumerate(rows):
+        gaps = tuple(name for name in whole if row.get(name) is None)
+        groups.setdefault(gaps, []).append(at)
+    return groups.values()
+
+
+def _handed(columns: Sequence[Column], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows as the model gets them: typed, and back in words that JSON has."""
+    handed: dict[int, dict[str, Any]] = {}
+    for places in _by_gaps(columns, rows):
+        records = _frame(columns, [rows[at] for at in places]).to_dict("records")
+        for at, record in zip(places, records, strict=True):
+            told = {str(name): _plain(value) for name, value in record.items()}
+            handed[at] = {
+                c.name: told.get(c.name) for c in columns if c.required or c.name in rows[at]
+            }
+    return [handed[at] for at in range(len(rows))]
+
+
 def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
-    """Columns of exactly the signature's types, so that the schema check has nothing to convert."""
+    """Columns of exactly the signature's types, so that the schema check has nothing to convert.
+
+    An optional whole number that no row of the batch has is left out: it has no null.
+    """
     import numpy as np
     import pandas as pd
 
     table: dict[str, Any] = {}
     for column in columns:
         values = [row.get(column.name) for row in rows]
+        if column.type in _NO_NULL and all(value is None for value in values):
+            continue
         kind = _DTYPES.get(column.type)
         if kind is None or (None in values and column.type not in ("float", "double", "datetime")):
-            table[column.name] = np.array(values, dtype=object)
+            table[column.name] = np.empty(len(values), dtype=object)
+            for at, value in enumerate(values):  # one by one: a list of lists is no matrix here
+                table[column.name][at] = _typed(column.within, value)
         elif column.type == "datetime":
             table[column.name] = pd.to_datetime(pd.Series(values), utc=True).dt.tz_localize(None)
         else:
             table[column.name] = np.array(values, dtype=kind)
     return pd.DataFrame(table)
+
+
+def _typed(told: Mapping[str, Any] | None, value: Any) -> Any:
+    """Numbers within lists and objects in the signature's type: JSON writes 2.0 as 2."""
+    import numpy as np
+
+    if told is None or value is None:
+        return value
+    if told["type"] == "array" and isinstance(value, list):
+        return [_typed(told["items"], item) for item in value]
+    if told["type"] == "map" and isinstance(value, dict):
+        return {name: _typed(told["values"], item) for name, item in value.items()}
+    if told["type"] == "object" and isinstance(value, dict):
+        known = told["properties"]
+        return {name: _typed(known.get(name), item) for name, item in value.items()}
+    if type(value) not in (int, float) or told["type"] not in _NUMBERS:
+        return value
+    if told["type"] in _NO_NULL and value != int(value):
+        return value  # MLflow says what is wrong with it
+    return np.dtype(_DTYPES[told["type"]]).type(value)
 
 
 def _answers(output: Any, rows: int) -> list[Answer]:
@@ -207,7 +286,7 @@ def _scores(output: Any, rows: int) -> list[float]:
     try:
         array = np.asarray(output, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ModelFault(f"the answer holds no numbers: {error}"[:300]) from error
+        raise ModelFault(f"the answer holds no numbers: {error}. {NO_CLASSES}"[:300]) from error
     if array.ndim == 2 and array.shape[1]:
         array = array[:, -1]
     if array.shape != (rows,):
@@ -222,7 +301,12 @@ def _answer(score: float) -> Answer:
 
 
 def _plain(value: Any) -> Any:
+    """As JSON has it; a gap is null, whatever the table calls it."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float) and not math.isfinite(value):
+    if value != value or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value

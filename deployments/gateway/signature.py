@@ -17,6 +17,9 @@ _WORDS = {
     "double": "a number or null",
     "string": "a text or null",
     "datetime": "an ISO 8601 time or null",
+    "array": "a list",
+    "object": "an object",
+    "map": "an object",
 }
 
 
@@ -25,6 +28,7 @@ class Column:
     name: str
     type: str  # MLflow's word for it
     required: bool = True
+    within: Mapping[str, Any] | None = None  # of lists and objects: what they hold
 
 
 def faults(columns: Sequence[Column], row: Mapping[str, Any]) -> list[str]:
@@ -60,7 +64,11 @@ def is_fit(kind: str, value: Any, required: bool = True) -> bool:
         return isinstance(value, str)
     if kind == "datetime":
         return isinstance(value, str) and _is_time(value)
-    return True  # lists and objects: the model judges
+    if kind == "array":
+        return isinstance(value, list)
+    if kind in ("object", "map"):
+        return isinstance(value, dict)
+    return True  # what lies within lists and objects: the model judges
 
 
 def _is_time(value: str) -> bool:

@@ -15,6 +15,7 @@ from deployments.gateway.options import Options
 from deployments.gateway.signature import Column
 from tasks.traffic.ports import Probe
 
+_TOLD_FAULTS = 3  # different reasons that a probe tells; the count is of all rows
 _PROBE_ROWS = 200  # rows scored in one call of a probe, so that live rows come in between
 
 
@@ -89,8 +90,8 @@ class LoadedVariant:
         if features and self.scorer.shows_features:
             try:
                 seen = tuple(self.scorer.features(rows))
-            except ModelFault:  # counted: a model that cannot show its features fails parity
-                answers = [Answer(None, "features")] * len(rows)
+            except ModelFault as fault:  # counted: who cannot show its features fails parity
+                answers = [Answer(None, f"features: {fault}")] * len(rows)
         latency_ms = self._timed(rows, timed_calls)
         memory_mb = self.scorer.memory_mb() if isinstance(self.scorer, IsolatedModel) else None
         return Probe(
@@ -100,6 +101,7 @@ class LoadedVariant:
             errors=sum(answer.error is not None for answer in answers),
             memory_mb=memory_mb,
             digest=self.key.digest,
+            faults=tuple(dict.fromkeys(a.error[:200] for a in answers if a.error))[:_TOLD_FAULTS],
         )
 
     def _timed(self, rows: Sequence[Row], calls: int) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ class Health(Value):
 
 def examine(world: World) -> list[Health]:
     """Every part of the stack, the ledger's chain and every model's switch."""
-    found = [_processes(world), *(_answers(world, name) for name in _ADDRESSES), _worker(world)]
+    found = [_processes(world), *(_answers(world, name) for name in _ADDRESSES), worker(world)]
     checks: list[tuple[str, Callable[[World], str]]] = [
         ("ledger", _ledger),
         ("flag document", _flags),
@@ -87,7 +87,7 @@ def _fault_of_watch(answer: httpx.Response) -> str | None:
     return f"Its watch over the releases stopped {ago:.0f} s ago" if ago > SILENT_SECONDS else None
 
 
-def _worker(world: World) -> Health:
+def worker(world: World) -> Health:
     """The worker has no address; Prefect knows when it last reported."""
     try:
         seen = last_poll(world.settings.prefect_api)

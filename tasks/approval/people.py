@@ -6,7 +6,7 @@ somebody could approve their own release under their other name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from policies.errors import ApprovalError, RefusedError
 from tasks.approval.ports import Person
@@ -17,10 +17,12 @@ class People:
     """Looks persons up by any of their identities. Names and aliases ignore case."""
 
     def __init__(self, people: Iterable[Person]) -> None:
+        self._everybody: list[Person] = []
         self._by_name: dict[str, Person] = {}
         self._by_key: dict[str, Person] = {}
         faults: list[str] = []
         for person in people:
+            self._everybody.append(person)
             faults += self._add(person)
         if faults:
             raise RefusedError(
@@ -36,6 +38,9 @@ class People:
             return self._by_key.get(normal(public_key))
         except ApprovalError:  # what is no key is nobody's key
             return None
+
+    def everybody(self) -> Sequence[Person]:
+        return tuple(self._everybody)
 
     def _add(self, person: Person) -> list[str]:
         faults = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from policies.vocabulary import Value
@@ -19,3 +20,6 @@ class Directory(Protocol):
         """By name or alias."""
 
     def by_key(self, public_key: str) -> Person | None: ...
+
+    def everybody(self) -> Sequence[Person]:
+        """In the order in which they were written down."""

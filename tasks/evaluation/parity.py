@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from policies.errors import EvidenceError
@@ -97,7 +98,8 @@ def _refuse_other_number(offline: int, online: int) -> None:
 
 def _moved(column: str, reference: Features, served: Features) -> int:
     return sum(
-        column not in offline or column not in online or _differs(offline[column], online[column])
+        (column in offline) != (column in online)
+        or _differs(offline.get(column), online.get(column))
         for offline, online in zip(reference, served, strict=True)
     )
 
@@ -107,7 +109,27 @@ def _differs(offline: Any, online: Any) -> bool:
         return _is_missing(offline) != _is_missing(online)
     if isinstance(offline, int | float) and isinstance(online, int | float):
         return not math.isclose(offline, online, rel_tol=RELATIVE, abs_tol=0.0)
+    if isinstance(offline, list) and isinstance(online, list):
+        return len(offline) != len(online) or any(map(_differs, offline, online))
+    if isinstance(offline, dict) and isinstance(online, dict):
+        names = offline.keys() | online.keys()
+        return any(_differs(offline.get(name), online.get(name)) for name in names)
+    if isinstance(offline, str) and isinstance(online, str) and offline != online:
+        return not _same_moment(offline, online)
     return bool(offline != online)
+
+
+def _same_moment(offline: str, online: str) -> bool:
+    """One time has many spellings; without a zone it is UTC, as in the model's own table."""
+    try:
+        first, second = (datetime.fromisoformat(text) for text in (offline, online))
+    except ValueError:
+        return False
+    return _in_utc(first) == _in_utc(second)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _is_missing(value: Any) -> bool:

@@ -21,6 +21,10 @@ from policies.vocabulary import Evidence
 CLIP = 1e-15
 BINS = 10
 NO_VALUE = "(none)"
+HARD_CLASSES = (
+    "Every answer is 0 or 1: these are classes, not probabilities. Log a scikit-learn model with "
+    'pyfunc_predict_fn="predict_proba"; another one so that predict returns the probability.'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,26 @@ def score_checks(rules: Scores, rows: Rows, *, min_rows: int = 1) -> list[Eviden
         ("calibration error", calibration_error, rules.calibration_margin),
     ]
     return [_check(*each, rows, min_rows) for each in whole]
+
+
+def probability_check(scores: Sequence[float | None]) -> Evidence:
+    """A model that says only 0 and 1 names classes; nobody can hold a class to its word.
+
+    Its log loss would be refused as well, without telling the cause.
+    """
+    answered = [score for score in scores if score is not None]
+    if not answered:
+        return scarce("probabilities", 0.0, 0, "No row was answered.")
+    classes = all(score in (0.0, 1.0) for score in answered)
+    return Evidence(
+        name="probabilities",
+        kind="check",
+        effect=float(classes),
+        limit=0.0,
+        n=len(answered),
+        method="some answer lies between 0 and 1",
+        detail=HARD_CLASSES if classes else "",
+    )
 
 
 def log_loss(pairs: Iterable[tuple[float, float]]) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from statistics import median
 
 from policies.errors import EvidenceError
 from policies.schema import ServingCheck
 from policies.vocabulary import Evidence
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 def latency_check(
@@ -56,10 +59,11 @@ def memory_check(rules: ServingCheck, memory_mb: float | None) -> Evidence:
     )
 
 
-def error_check(errors: int, rows: int) -> Evidence:
+def error_check(errors: int, rows: int, faults: Sequence[str] = ()) -> Evidence:
     """Every sample row must be answered: one that fails is shown before a user meets it.
 
-    Timed calls fail too, so there may be more errors than rows.
+    Timed calls fail too, so there may be more errors than rows. ``faults``: some of the reasons
+    the model gave; what it quotes is left out, since rows may be about people.
     """
     if errors < 0 or rows < 0:
         raise EvidenceError(
@@ -75,6 +79,7 @@ def error_check(errors: int, rows: int) -> Evidence:
         n=rows,
         unit="answers failed",
         method="every sample row on the real serving path",
+        detail="; ".join(dict.fromkeys(_QUOTED.sub("…", fault) for fault in faults)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -27,17 +27,23 @@ _CARRIES: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "double": (int, float),
         "string": (str,),
         "boolean": (bool,),
+        "array": (list,),
+        "object": (dict,),
+        "map": (dict,),
     }
-)  # other types (dates, objects) have no JSON type to hold against
+)  # other types (dates) have no JSON type to hold against
 
 
 def input_compatibility(
-    champion: Inputs | None, candidate: Inputs, sample: Sequence[Row]
+    champion: Inputs | None,
+    candidate: Inputs,
+    sample: Sequence[Row],
+    optional: Collection[str] = (),
 ) -> Evidence:
     """Columns the candidate needs that requests do not carry, and types that changed.
 
-    Without a champion only the requests speak; without sample rows only the champion's
-    signature does; with neither there is too little to say.
+    Columns of ``optional`` may be left out. Without a champion only the requests speak; without
+    sample rows only the champion's signature does; with neither there is too little to say.
     """
     name = "input signature"
     if not candidate:
@@ -50,7 +56,8 @@ def input_compatibility(
             limit=0.0,
             detail="There are neither requests nor a champion to hold the inputs against.",
         )
-    faults = [*_missing(champion, candidate, sample), *_changed(champion or {}, candidate)]
+    needed = {column: kind for column, kind in candidate.items() if column not in optional}
+    faults = [*_missing(champion, needed, sample), *_changed(champion or {}, candidate)]
     return _found(name, faults + _unfit(candidate, sample), len(sample))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from policies.schema import ReleasePolicy
 from policies.vocabulary import Artefact, Evidence
 from tasks.connections import current
-from tasks.evaluation import contract, parity, scores, serving, signature, slices
+from tasks.evaluation import contract, trial
 from tasks.node import node
 
 Rows = Sequence[dict[str, Any]]
@@ -16,8 +16,7 @@ Rows = Sequence[dict[str, Any]]
 
 @node("data contract", "does recent traffic keep the data contract?")
 def check_contract(policy: ReleasePolicy, rows: Rows) -> Evidence:
-    lines = current().contract.validate(rows, policy.staging.contract)
-    return contract.contract_check(lines, len(rows))
+    return trial.check_contract(current().contract, policy, rows)
 
 
 @node("contract of a day", "do a day's requests keep the data contract?")
@@ -38,12 +37,12 @@ def check_scores(
     candidate: Sequence[float | None],
     days: Sequence[str],
 ) -> list[Evidence]:
-    rules, least = policy.staging.scores, policy.staging.min_labelled_rows
-    paired = scores.labelled_scores(rules, rows, labels, champion, candidate, days)
-    return [
-        *scores.score_checks(rules, paired, min_rows=least),
-        *slices.slice_checks(rules, paired, min_rows=least),
-    ]
+    return trial.check_scores(policy, rows, labels, champion, candidate, days)
+
+
+@node("probabilities", "does the candidate answer with probabilities?")
+def check_probabilities(candidate: Sequence[float | None]) -> Evidence:
+    return trial.check_probabilities(candidate)
 
 
 @node("parity", "do offline and online agree on the reference rows?")
@@ -54,11 +53,9 @@ def check_parity(
     offline_scores: Sequence[float],
     online_scores: Sequence[float | None],
 ) -> list[Evidence]:
-    rules = policy.staging.parity
-    return [
-        parity.feature_parity(rules, offline_features, online_features),
-        parity.score_parity(rules, offline_scores, online_scores),
-    ]
+    return trial.check_parity(
+        policy, offline_features, online_features, offline_scores, online_scores
+    )
 
 
 @node("serving path", "is it quick, small and free of errors on the serving path?")
@@ -69,17 +66,15 @@ def check_serving_path(
     memory_mb: float | None,
     errors: int,
     rows: int,
+    faults: Sequence[str] = (),
 ) -> list[Evidence]:
-    rules = policy.staging.serving
-    return [
-        serving.error_check(errors, rows),
-        serving.latency_check(rules, champion_ms, candidate_ms),
-        serving.memory_check(rules, memory_mb),
-    ]
+    return trial.check_serving_path(
+        policy, champion_ms, candidate_ms, memory_mb, errors, rows, faults
+    )
 
 
 @node("signature", "can the candidate read what requests carry?")
 def check_signature(
     champion: Mapping[str, str] | None, candidate: Artefact, rows: Rows
 ) -> Evidence:
-    return signature.input_compatibility(champion, candidate.inputs, rows)
+    return trial.check_signature(champion, candidate, rows)

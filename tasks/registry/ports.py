@@ -35,3 +35,12 @@ class Registry(Protocol):
         """Every version whose tags ask for a release, by model, older versions first."""
 
     def tag(self, ref: ModelRef, key: str, value: str) -> None: ...
+
+
+class Shelf(Protocol):
+    """Models for a trial away from any release."""
+
+    def take(self, place: str) -> Artefact:
+        """Copy a model folder, or a version that MLflow holds, into the store; describe it."""
+
+    def path_of(self, digest: str) -> Path: ...

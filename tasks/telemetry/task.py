@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Counts, Evidence, Step, Value, WindowPair
@@ -199,12 +198,6 @@ def sample(model: str, policy: ReleasePolicy, since: datetime, now: datetime) ->
     )
 
 
-def days_of(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> list[str]:
-    """The local day of each row: rows of one day resemble each other."""
-    zone = ZoneInfo(policy.labels.time_zone)
-    return [row.at.astimezone(zone).date().isoformat() for row in rows]
-
-
 @node("count faults", "how many answers of {model} were {rail.name} in a day?")
 def count_faults(model: str, rail: Guardrail, now: datetime) -> Counts:
     """Of everything served, whoever answered."""
@@ -224,23 +217,6 @@ def rows_of_day(
         current().telemetry.sample(
             model, now=now, rows=rows, since=since, horizon_hours=horizon_hours
         )
-    )
-
-
-def sample_evidence(policy: ReleasePolicy, rows: Sequence[SampleRow]) -> Evidence:
-    """Without enough recent, labelled traffic nothing is tried: the trial would say nothing."""
-    labelled = sum(row.label is not None for row in rows)
-    needed = policy.staging.min_labelled_rows
-    return Evidence(
-        name="traffic sample",
-        kind="check",
-        status="ok" if labelled >= needed else "scarce",
-        effect=0.0,
-        limit=0.0,
-        n=len(rows),
-        unit="rows short",
-        method="newest served rows whose label horizon has passed",
-        detail=f"{labelled} labelled rows of recent traffic, {needed} needed.",
     )
 
 

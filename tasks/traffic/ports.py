@@ -17,6 +17,7 @@ class Probe(Value):
     errors: int
     memory_mb: float | None
     digest: str
+    faults: tuple[str, ...] = ()  # some of what went wrong, each once
 
 
 class Router(Protocol):

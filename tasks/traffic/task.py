@@ -9,8 +9,7 @@ from policies.lifecycle import Release
 from policies.vocabulary import Evidence, TrafficPlan, Value
 from tasks.connections import current
 from tasks.node import node
-from tasks.traffic import moving
-from tasks.traffic.flag import RULE
+from tasks.traffic import moving, trial
 from tasks.traffic.ports import Probe
 
 
@@ -64,16 +63,7 @@ def check_serving(plan: TrafficPlan) -> Evidence:
 def check_loading(plan: TrafficPlan) -> Evidence:
     """Files that no longer are what was registered, or that this plane cannot load."""
     observed = current().serving.observe(plan.model)
-    faults = moving.unloadable(plan, observed)
-    return Evidence(
-        name="loading",
-        kind="check",
-        effect=float(len(faults)),
-        limit=0.0,
-        n=len(observed),
-        unit="replicas could not load the candidate",
-        detail="; ".join(faults),
-    )
+    return trial.check_loading(moving.unloadable(plan, observed), len(observed))
 
 
 @node("probe", "score {what} with the {variant} on the serving path")
@@ -87,30 +77,13 @@ def probe(
 def probe_champion(state: Release, rows: Sequence[dict[str, Any]], timed_calls: int = 0) -> Probe:
     """A baseline rule is asked nothing: it gives every row the same answer, at once."""
     if state.champion is None and state.baseline is not None:
-        return Probe(
-            scores=(state.baseline,) * len(rows),
-            features=None,
-            latency_ms=(0.0,) * timed_calls,
-            errors=0,
-            memory_mb=None,
-            digest=RULE,
-        )
+        return trial.rule_probe(state.baseline, len(rows), timed_calls)
     return current().serving.probe(state.model, "champion", rows, timed_calls=timed_calls)
 
 
 @node("check fallback", "does what we would fall back to answer?")
 def check_fallback(champion: Probe, rows: int) -> Evidence:
-    """A rollback target that does not answer every row is none."""
-    return Evidence(
-        name="rollback target",
-        kind="check",
-        status="ok" if rows else "scarce",
-        effect=float(champion.errors),
-        limit=0.0,
-        n=rows,
-        unit="sample rows the champion failed",
-        method="the champion on the serving path",
-    )
+    return trial.check_fallback(champion, rows)
 
 
 @node("deviation", "does {model} serve what the ledger says?")

@@ -110,3 +110,8 @@ def test_a_change_of_the_file_counts_at_once(tmp_path: Path) -> None:
     assert directory.person("Mia Chen") == MIA
     path.write_text('{"people": []}')
     assert directory.person("Mia Chen") is None
+
+
+def test_everybody_is_told_in_order(make: Make) -> None:
+    assert list(make([]).everybody()) == []
+    assert list(make([MIA, NOA, ADA]).everybody()) == [MIA, NOA, ADA]

@@ -60,7 +60,9 @@ def calls(text: str) -> Iterator[tuple[tuple[str, ...], bool]]:
     """
     for span in SPAN.findall(text):
         code, is_block = span.strip("`"), span.startswith("```")
-        for line in code.splitlines() if is_block else [" ".join(code.split())]:
+        for line in (
+            code.replace("\\\n", " ").splitlines() if is_block else [" ".join(code.split())]
+        ):
             yield from ((words, is_block) for words in _lines(line.split(" #")[0]))
     for line in SPAN.sub(" ", text).splitlines():
         yield from ((tuple(_without_prose(words)), False) for words in _lines(line))
@@ -68,7 +70,7 @@ def calls(text: str) -> Iterator[tuple[tuple[str, ...], bool]]:
 
 def _lines(text: str) -> Iterator[tuple[str, ...]]:
     for part in CALLED.split(text)[1:]:
-        yield tuple(TOKEN.findall(re.split(r" [|·] ", part)[0]))
+        yield tuple(TOKEN.findall(re.split(r" (?:\|\|?|·) ", part)[0]))
 
 
 def _without_prose(words: tuple[str, ...]) -> Iterator[str]:

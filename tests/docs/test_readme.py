@@ -13,7 +13,9 @@ from typer import Typer
 from typer.main import get_command
 
 ROOT = Path(__file__).parents[2]
-FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/concepts.md")]
+FRONT = [
+    ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/concepts.md", "docs/tutorial.md")
+]
 PAGES = [*FRONT, *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")

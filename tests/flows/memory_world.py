@@ -264,6 +264,9 @@ class MemoryWorld(World):
     def features(self, variant: TrafficVariant, row: Row) -> Row:
         return {"gap": gap(row) * self._model(variant.digest)["unit"]}
 
+    def fails(self, candidate: TrafficVariant, weight_bp: int) -> bool:
+        return bool(weight_bp >= self._model(candidate.digest)["fails_from_bp"])
+
     def digest(self, version: str) -> str:
         return self.registry.digest_now(ModelRef(model=MODEL, version=version))
 
@@ -287,13 +290,17 @@ class MemoryWorld(World):
                 return
         self.clock.moment = max(self.clock.moment, moment)
 
+    def row(self, number: int) -> tuple[Row, float]:
+        """The request of one minute, and what then happened."""
+        return row_of(number)
+
     def _request(self, at: datetime) -> str:
         """One request as a gateway logs it; its outcome becomes known hours later."""
         plan = self.router.current(MODEL)
         if plan is None:
             return ""
         number = round((at - START) / timedelta(minutes=1))
-        row, label = row_of(number)
+        row, label = self.row(number)
         row = row | self.frozen
         same = {
             "at": _text(at), "model": MODEL, "release": plan.release_id, "step": plan.step,
@@ -316,7 +323,7 @@ class MemoryWorld(World):
         chosen = goes_to_candidate(MODEL, same["unit"], plan.weight_bp) and not killed
         lines = []
         if plan.candidate is not None and not killed and (chosen or plan.mirror):
-            fails = plan.weight_bp >= self._model(plan.candidate.digest)["fails_from_bp"]
+            fails = self.fails(plan.candidate, plan.weight_bp)
             answer = None if fails else self.answer(plan.candidate, row)
             lines.append(_line("candidate", plan.candidate.ref.version, chosen, answer))
             chosen = chosen and not fails

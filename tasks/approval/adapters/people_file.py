@@ -6,6 +6,7 @@ It is read at every question, so that somebody who left a role cannot sign a mom
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ConfigDict, ValidationError
@@ -30,6 +31,9 @@ class PeopleFile:
 
     def by_key(self, public_key: str) -> Person | None:
         return self._people().by_key(public_key)
+
+    def everybody(self) -> Sequence[Person]:
+        return self._people().everybody()
 
     def _people(self) -> People:
         try:

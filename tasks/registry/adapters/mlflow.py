@@ -58,13 +58,14 @@ class MlflowRegistry:
             run = client.get_run(version.run_id) if version.run_id else None
             with self._store.incoming() as incoming:
                 folder = self._download(client, ref, incoming)
-                inputs = _signature_inputs(ref, folder)
+                inputs, optional = signature_inputs(str(ref), folder)
                 digest = self._store.keep(folder)
         tags = {str(key): str(value) for key, value in version.tags.items()}
         return Artefact(
             ref=ref,
             digest=digest,
             inputs=inputs,
+            optional=optional,
             tags=tags,
             run_id=version.run_id or None,
             trainer=tags.get(TRAINER_TAG) or _trainer(run),
@@ -82,9 +83,12 @@ class MlflowRegistry:
             return tree_digest(self._download(client, ref, incoming))
 
     def champion(self, model: str) -> ModelRef | None:
+        return self.behind(model, "champion")
+
+    def behind(self, model: str, alias: str) -> ModelRef | None:
         with self._speaking(f"look up {model}") as client:
             aliases = client.get_registered_model(model).aliases
-        version = aliases.get("champion")
+        version = aliases.get(alias)
         return None if version is None else ModelRef(model=model, version=str(version))
 
     def set_alias(self, ref: ModelRef, alias: str) -> None:
@@ -106,6 +110,15 @@ class MlflowRegistry:
     def tag(self, ref: ModelRef, key: str, value: str) -> None:
         with self._speaking(f"tag {ref}") as client:
             client.set_model_version_tag(ref.model, ref.version, key, value)
+
+    def download(self, place: str, into: Path) -> Path:
+        """Files that MLflow holds outside of the registry, such as ``runs:/RUN/model``."""
+        from mlflow.artifacts import download_artifacts
+
+        with self._speaking(f"download {place}"):
+            return Path(
+                download_artifacts(artifact_uri=place, dst_path=str(into), tracking_uri=self._uri)
+            )
 
     @contextmanager
     def _speaking(self, what: str) -> Iterator[MlflowClient]:
@@ -174,23 +187,28 @@ def _place(client: MlflowClient, ref: ModelRef) -> str:
     return str(client.get_logged_model(model_id).artifact_location)
 
 
-def _signature_inputs(ref: ModelRef, folder: Path) -> dict[str, str]:
-    """Column → type. A version that does not say what it takes cannot be checked: refused."""
+def signature_inputs(name: str, folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Column → type, and which columns may be left out.
+
+    A version that does not say what it takes cannot be checked: refused.
+    """
     from mlflow.models import Model
 
     if not (folder / "MLmodel").is_file():
         raise RefusedError(
-            f"{ref} is not an MLflow model: it has no MLmodel file.",
+            f"{name} is not an MLflow model: it has no MLmodel file.",
             advice="Log it with mlflow's log_model.",
         )
     signature = Model.load(str(folder)).signature
     columns: list[dict[str, Any]] = signature.inputs.to_dict() if signature else []
     if not columns or any("name" not in column for column in columns):
         raise RefusedError(
-            f"{ref} has no signature with named columns.",
+            f"{name} has no signature with named columns.",
             advice="Log it again with signature= (mlflow.models.infer_signature).",
         )
-    return {str(column["name"]): str(column["type"]) for column in columns}
+    inputs = {str(column["name"]): str(column["type"]) for column in columns}
+    optional = tuple(str(c["name"]) for c in columns if not c.get("required", True))
+    return inputs, optional
 
 
 def _dataset_digests(run: Run | None) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def test_that_the_rollback_target_answered_is_on_the_record(entries: list[Entry]
     table = deployment_record(entries).field("readiness").table
     assert table is not None
     assert table.rows == (("rollback target", "0", "0", "ok"),)
-    check = (Path(__file__).parents[3] / "tasks" / "traffic" / "task.py").read_text()
+    check = (Path(__file__).parents[3] / "tasks" / "traffic" / "trial.py").read_text()
     assert f'name="{ROLLBACK_CHECK}"' in check
     silent = [entry for entry in entries if entry.kind != "looked"]
     assert deployment_record(silent).field("readiness").status == "missing"

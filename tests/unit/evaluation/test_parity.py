@@ -97,3 +97,23 @@ def test_a_reference_score_that_is_no_number_is_an_error() -> None:
 def test_nothing_answered_fails() -> None:
     """A model that answered no reference row at all has full difference."""
     assert score_parity(RULES, [0.5], [None]).effect == 1.0
+
+
+@pytest.mark.parametrize(
+    ("offline", "online", "differ"),
+    [
+        ("2030-01-01T02:00:00+02:00", "2030-01-01T00:00:00", False),
+        ("2030-01-01T02:00:00", "2030-01-01T00:00:00", True),
+        ("2030-01-01", "first of January", True),
+        ([0.1, {"a": 1}], [0.10000000149, {"a": 1.0}], False),
+        ([1.0], [1.0, 2.0], True),
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": 1}, {"a": 1, "b": None}, False),
+    ],
+)
+def test_times_lists_and_objects_are_compared_by_what_they_mean(
+    offline: object, online: object, differ: bool
+) -> None:
+    """Another spelling of the same moment, or the last digits within a list, are no difference."""
+    found = feature_parity(RULES, [{"f": offline}], [{"f": online}])
+    assert found.effect == float(differ)

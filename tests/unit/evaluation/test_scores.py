@@ -18,6 +18,7 @@ from tasks.evaluation.scores import (
     calibration_error,
     labelled_scores,
     log_loss,
+    probability_check,
     score_checks,
 )
 from tasks.telemetry.metrics import loss
@@ -150,3 +151,21 @@ def test_staging_and_live_windows_mean_the_same(score: float, label: float) -> N
     """A margin is one number: both places reckon the same loss for the same answer."""
     assert log_loss([(score, label)]) == pytest.approx(loss("log_loss", score, label), rel=0.01)
     assert brier([(score, label)]) == pytest.approx(loss("brier", score, label))
+
+
+@pytest.mark.parametrize(
+    ("scores", "status", "effect"),
+    [
+        ([], "scarce", None),
+        ([None, None], "scarce", None),
+        ([0.0, 1.0, None, 1.0], "ok", 1.0),
+        ([0.0, 1.0, 0.5], "ok", 0.0),
+    ],
+)
+def test_classes_are_no_probabilities(
+    scores: list[float | None], status: str, effect: float | None
+) -> None:
+    """Nothing but 0 and 1 is refused with what to do about it; no answer at all is no pass."""
+    found = probability_check(scores)
+    assert (found.status, found.effect, found.limit) == (status, effect, 0.0)
+    assert ("predict_proba" in found.detail) == (effect == 1.0)

@@ -62,3 +62,9 @@ def test_impossible_counts_are_an_error() -> None:
     with pytest.raises(EvidenceError):
         error_check(-1, 2)
     assert error_check(3, 2).effect == 3.0
+
+
+def test_the_reasons_of_failed_answers_are_told_once_and_without_values() -> None:
+    """What a model quotes of a row may be about a person."""
+    found = error_check(9, 10, ["ValueError: 'Ann Lee' is no number", 'KeyError: "Ann"', "x", "x"])
+    assert found.detail == "ValueError: … is no number; KeyError: …; x"

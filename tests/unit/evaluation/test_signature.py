@@ -58,3 +58,13 @@ def test_types_that_changed(column: str, wanted: str, request_value: Any, faults
         CHAMPION, CHAMPION | {column: wanted}, [REQUEST | {column: request_value}]
     )
     assert found.effect == float(faults), found.detail
+
+
+def test_an_optional_column_may_be_left_out() -> None:
+    """But what it carries must fit, and a list is no text."""
+    candidate = CHAMPION | {"tags": "array", "who": "object"}
+    found = input_compatibility(CHAMPION, candidate, [REQUEST], ("tags", "who"))
+    assert found.effect == 0.0
+    wrong = REQUEST | {"tags": "a", "who": {"name": "x"}}
+    told = input_compatibility(CHAMPION, candidate, [wrong], ("tags", "who"))
+    assert (told.effect, told.detail) == (1.0, "tags is no array in 1 of 1 requests.")

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.approvals import standing
+from policies.approvals import (
+    standing,
+    unfillable,
+)
 from policies.vocabulary import ApprovalRequest, SignOff
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,3 +142,20 @@ def test_granted_exactly_when_distinct_people_can_fill_every_place(
     seated = [place.person for place in result.filled]
     assert len(seated) == len(set(seated))
     assert all((place.person, place.role) in cast for place in result.filled)
+
+
+@pytest.mark.parametrize(
+    ("roles", "offers", "missing"),
+    [
+        ({"peer": 1}, {}, ("1 × peer",)),
+        ({"peer": 1, "manager": 1}, {"ann": ["peer", "manager"]}, ("1 × peer",)),
+        ({"peer": 1, "manager": 1}, {"ann": ["peer", "manager"], "bob": ["manager"]}, ()),
+        ({"board": 3}, {"ann": ["board"], "bob": ["board"]}, ("1 × board",)),
+    ],
+)
+def test_whether_enough_people_could_sign(
+    roles: dict[str, int], offers: dict[str, list[str]], missing: tuple[str, ...]
+) -> None:
+    """Before anybody is asked: one person fills one place, whatever their roles."""
+    assert len(unfillable(roles, offers)) == len(missing)
+    assert sum(int(each.split()[0]) for each in unfillable(roles, offers)) == len(missing)
