@@ -18,7 +18,7 @@ for _switch, _off in (
 
 # Laws are tried on few examples at every run and on many by `make test-slow`. Shared machines
 # stall now and then: an example's time proves nothing.
-settings.register_profile("quick", max_examples=8, deadline=None)
+settings.register_profile("quick", max_examples=5, deadline=None)
 settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.load_profile("quick")
 

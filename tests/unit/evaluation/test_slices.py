@@ -101,9 +101,9 @@ def test_the_error_is_that_of_days_and_not_of_rows() -> None:
                 made.append(LabelledScore(0.3, 0.5, label, {"origin": "LGA"}, str(day)))
         return check(made)
 
-    found = [sample() for _ in range(60)]
+    found = [sample() for _ in range(25)]
     effects = [item.effect or 0.0 for item in found]
     centre = math.fsum(effects) / len(effects)
     spread = math.sqrt(math.fsum((e - centre) ** 2 for e in effects) / (len(effects) - 1))
     errors = [float(item.detail.split("± ")[1].split(" ")[0]) for item in found]
-    assert math.fsum(errors) / len(errors) == pytest.approx(spread, rel=0.3)
+    assert math.fsum(errors) / len(errors) == pytest.approx(spread, rel=0.4)
