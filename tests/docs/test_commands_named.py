@@ -70,7 +70,7 @@ def calls(text: str) -> Iterator[tuple[tuple[str, ...], bool]]:
 
 def _lines(text: str) -> Iterator[tuple[str, ...]]:
     for part in CALLED.split(text)[1:]:
-        yield tuple(TOKEN.findall(re.split(r" (?:\|\|?|·) ", part)[0]))
+        yield tuple(TOKEN.findall(re.split(r" (?:\|\|?|·) |; ", part)[0]))
 
 
 def _without_prose(words: tuple[str, ...]) -> Iterator[str]:
