@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -113,6 +114,9 @@ class Inspection(Protocol):
 
 class Telemetry(Protocol):
     """``UnavailableError`` when the source does not answer: never an empty result instead."""
+
+    def looking(self, model: str) -> AbstractContextManager[Telemetry]:
+        """One reading for several questions about one model: all of them see the same rows."""
 
     def paired_windows(
         self,

@@ -10,7 +10,7 @@ from policies.vocabulary import Counts, Evidence, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
 from tasks.telemetry.inputs import frozen_check
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, UnitMetric, Variety
+from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Telemetry, UnitMetric, Variety
 
 A_DAY = timedelta(days=1)
 
@@ -28,7 +28,13 @@ def observe(
     release_id: str, model: str, policy: ReleasePolicy, step: Step, now: datetime
 ) -> Observation:
     """Read every guardrail's windows since the release began; live ones only with live traffic."""
-    source = current().telemetry
+    with current().telemetry.looking(model) as source:
+        return _observed(source, release_id, model, policy, step, now)
+
+
+def _observed(
+    source: Telemetry, release_id: str, model: str, policy: ReleasePolicy, step: Step, now: datetime
+) -> Observation:
     labels = policy.labels
     windows: dict[str, tuple[WindowPair, ...]] = {}
     coverage = Coverage(served=0, both=0, mature=0, labelled=0)
@@ -42,9 +48,9 @@ def observe(
                 time_zone=labels.time_zone,
             )
             windows[guardrail.name] = tuple(seen)
-            windows |= _segments(release_id, policy, guardrail, now)
+            windows |= _segments(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "mean":
-            windows[guardrail.name] = _by_unit(release_id, policy, guardrail, now)
+            windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0:
             windows[guardrail.name] = tuple(
                 source.live_windows(
@@ -55,11 +61,13 @@ def observe(
                     slow_ms=guardrail.slow_ms,
                 )
             )
-    return Observation(windows=windows, coverage=coverage, varied=_varied(model, policy, now))
+    return Observation(
+        windows=windows, coverage=coverage, varied=_varied(source, model, policy, now)
+    )
 
 
 def _by_unit(
-    release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
 ) -> tuple[WindowPair, ...]:
     """A business metric; one that nobody has posted has no windows, and is not shown safe."""
     metric = UnitMetric.model_validate(
@@ -71,16 +79,16 @@ def _by_unit(
         }
     )
     zone = policy.labels.time_zone
-    return tuple(current().telemetry.unit_windows(release_id, metric, now=now, time_zone=zone))
+    return tuple(source.unit_windows(release_id, metric, now=now, time_zone=zone))
 
 
 def _segments(
-    release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
 ) -> dict[str, tuple[WindowPair, ...]]:
     """Every declared group; one that was not seen has no windows, and is not shown safe."""
     if guardrail.segments is None:
         return {}
-    found = current().telemetry.segment_windows(
+    found = source.segment_windows(
         release_id,
         guardrail.metric,
         guardrail.segments.column,
@@ -93,11 +101,12 @@ def _segments(
     }
 
 
-def _varied(model: str, policy: ReleasePolicy, now: datetime) -> tuple[Variety, ...]:
+def _varied(
+    source: Telemetry, model: str, policy: ReleasePolicy, now: datetime
+) -> tuple[Variety, ...]:
     rule, zone = policy.frozen_inputs, policy.labels.time_zone
     if rule is None:
         return ()
-    source = current().telemetry
     return tuple(source.varied(model, rule.columns, now=now, time_zone=zone, days=rule.days))
 
 

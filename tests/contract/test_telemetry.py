@@ -497,6 +497,29 @@ def test_differences_by_what_the_request_carried(make: Make) -> None:
     assert segments(telemetry, "origin", now - timedelta(hours=1)) == {}
 
 
+def test_one_reading_answers_as_many_do(make: Make) -> None:
+    """All questions of a look see the same rows of one model, and answer as they do alone."""
+    other = {"model": "other", "release": "r2"}
+    telemetry = make(
+        predictions=[
+            *(row for key in "abc" for row in pair(key, MIDNIGHT, 0.5, 0.25, weight_bp=500)),
+            *pair("a", MIDNIGHT, 0.5, 0.9, **other),
+        ],
+        outcomes=[label(key, MIDNIGHT + timedelta(hours=1)) for key in "abc"],
+        inputs=[request(key, MIDNIGHT, {"origin": "LGA"}) for key in "abc"],
+    )
+    now = MIDNIGHT + timedelta(hours=36)
+    with telemetry.looking(MODEL) as reading:
+        for again in range(2):
+            assert paired(reading, now) == paired(telemetry, now), again
+            assert segments(reading, "origin", now) == segments(telemetry, "origin", now)
+            assert live(reading, now) == live(telemetry, now)
+        assert reading.varied(MODEL, ["origin"], now=now, time_zone=ZONE, days=1) == (
+            telemetry.varied(MODEL, ["origin"], now=now, time_zone=ZONE, days=1)
+        )
+        assert paired(reading, now, "brier", 24) == paired(telemetry, now, "brier", 24)
+
+
 def test_how_varied_the_inputs_of_each_day_were(make: Make) -> None:
     """Whole local days only, the last ones; a null is no value, a repeated line is one request."""
     days = [MIDNIGHT + timedelta(days=n) for n in range(4)]

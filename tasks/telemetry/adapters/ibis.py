@@ -8,9 +8,9 @@ so no engine needs a time zone table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +36,12 @@ TRIES = 3  # a text file may turn into Parquet between listing and reading
 @dataclass(frozen=True)
 class IbisTelemetry:
     spool: Path
+    reading: _Source | None = field(default=None, kw_only=True)  # of the look under way
+
+    @contextmanager
+    def looking(self, model: str) -> Iterator[IbisTelemetry]:
+        with self._open(model=model) as source:
+            yield replace(self, reading=source)
 
     def paired_windows(
         self,
@@ -50,7 +56,7 @@ class IbisTelemetry:
         horizon = timedelta(hours=horizon_hours)
         with self._open("predictions", "outcomes") as source:
             rows = source.release(release_id, now)
-            pairs = source.keep("pairs", _labelled(_pairs(rows), source.labels(now), horizon))
+            pairs = source.pairs(release_id, now, horizon)
             coverage = _coverage(rows, pairs, now, horizon)
             days = closed_days(_days(pairs, time_zone), horizon, now)
             if not days:
@@ -70,8 +76,9 @@ class IbisTelemetry:
         check_loss(metric)
         horizon = timedelta(hours=horizon_hours)
         with self._open("predictions", "outcomes", "inputs") as source:
-            pairs = _labelled(_pairs(source.release(release_id, now)), source.labels(now), horizon)
-            carried = source.carried([column]).select("model", "id", segment="value")
+            pairs = source.pairs(release_id, now, horizon)
+            carried = source.carried(source.inputs, [column])
+            carried = carried.select("model", "id", segment="value")
             rows = source.keep("segments", pairs.join(carried, ["model", "id"]))
             days = closed_days(_days(rows, time_zone), horizon, now)
             if not days:
@@ -110,7 +117,7 @@ class IbisTelemetry:
     ) -> Survey:
         from tasks.telemetry.adapters.ibis_survey import survey
 
-        with self._open("predictions", "outcomes", "metrics") as source:
+        with self._open("predictions", "outcomes", "metrics", model=model) as source:
             return survey(source, model, release_id, since, now, timedelta(hours=horizon_hours))
 
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
@@ -136,10 +143,10 @@ class IbisTelemetry:
         self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
     ) -> Sequence[Variety]:
         since = now - timedelta(days=days + 2)
-        with self._open("inputs") as source:
-            rows = source.carried(columns)
+        with self._open("inputs", model=model) as source:
+            rows = source.inputs
             recent = (rows.model == model) & (rows.at >= _moment(since)) & (rows.at <= _moment(now))
-            rows = source.keep("varied", rows.filter(recent))
+            rows = source.keep("varied", source.carried(rows.filter(recent), columns))
             whole = closed_days(_days(rows, time_zone), timedelta(0), now)[-days:]
             return _variety(rows, whole) if whole else ()
 
@@ -147,7 +154,7 @@ class IbisTelemetry:
         self, model: str, metric: str, *, since: datetime, now: datetime, slow_ms: float | None
     ) -> Counts:
         check_fault(metric, slow_ms)
-        with self._open("predictions") as source:
+        with self._open("predictions", model=model) as source:
             rows = source.predictions
             mine = rows.served & (rows.model == model)
             inside = (rows.at >= _moment(since)) & (rows.at <= _moment(now))
@@ -160,15 +167,21 @@ class IbisTelemetry:
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
     ) -> Sequence[SampleRow]:
         horizon = timedelta(hours=horizon_hours)
-        with self._open("predictions", "outcomes", "inputs") as source:
+        with self._open("predictions", "outcomes", "inputs", model=model) as source:
             served = source.served(model, since, now - horizon)
             expression = _labelled(served, source.labels(now), horizon)
             found = _answer(_newest(expression, rows))
         return tuple(_sample_row(row) for row in found)
 
     @contextmanager
-    def _open(self, *kinds: str) -> Iterator[_Source]:
-        """A connection of its own for each question: nothing is shared, nothing is cached."""
+    def _open(self, *kinds: str, model: str | None = None) -> Iterator[_Source]:
+        """A connection of its own for each question, or for those of one look.
+
+        ``model``: rows of others are not asked for, and need not be kept.
+        """
+        if self.reading is not None:
+            yield self.reading
+            return
         import duckdb
         import ibis
         from ibis.common.exceptions import IbisError
@@ -176,7 +189,10 @@ class IbisTelemetry:
         con = ibis.duckdb.connect()
         try:
             con.raw_sql("SET TimeZone = 'UTC'")
-            yield _Source(con, {kind: self._load(con, kind) for kind in kinds})
+            tables = _Tables(lambda kind: self._load(con, kind, model))
+            for kind in kinds:
+                tables[kind]
+            yield _Source(con, tables)
         except (duckdb.IOException, FileNotFoundError, PermissionError) as error:
             raise UnavailableError(
                 f"The spool {self.spool} cannot be read.", advice="Is the gateway's disk there?"
@@ -189,27 +205,52 @@ class IbisTelemetry:
         finally:
             con.disconnect()
 
-    def _load(self, con: Any, kind: str) -> Any:
+    def _load(self, con: Any, kind: str, model: str | None) -> Any:
         """One table of all files of a kind, in the connection's own memory."""
         for left in reversed(range(TRIES)):
             try:
-                return _load(con, kind, *files_of(self.spool, kind))
+                return _load(con, kind, *files_of(self.spool, kind), model=model)
             except FileNotFoundError:
                 if not left:
                     raise
         raise AssertionError("unreachable")
 
 
+class _Tables(dict[str, Any]):
+    """Tables by kind, loaded when they are first asked for."""
+
+    def __init__(self, load: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._load = load
+
+    def __missing__(self, kind: str) -> Any:
+        self[kind] = self._load(kind)
+        return self[kind]
+
+
 @dataclass(frozen=True)
 class _Source:
-    """The loaded tables of one question."""
+    """The loaded tables of one question, or of one look."""
 
     con: Any
     tables: dict[str, Any]
+    kept: dict[object, Any] = field(default_factory=dict)
 
     @property
     def predictions(self) -> Any:
         return self.tables["predictions"]
+
+    @property
+    def inputs(self) -> Any:
+        return self.tables["inputs"]
+
+    def pairs(self, release_id: str, now: datetime, horizon: timedelta) -> Any:
+        """Rows of a release that both scored, with their labels; computed once a reading."""
+        asked = (release_id, now, horizon)
+        if asked not in self.kept:
+            rows = _pairs(self.release(release_id, now))
+            self.kept[asked] = self.keep("pairs", _labelled(rows, self.labels(now), horizon))
+        return self.kept[asked]
 
     def release(self, release_id: str, now: datetime) -> Any:
         rows = self.predictions
@@ -221,11 +262,11 @@ class _Source:
         known = _first(rows.filter(rows.label.notnull() & (rows.at <= _moment(now))), "model", "id")
         return known.select("model", "id", "label", labelled_at=known.at)
 
-    def carried(self, columns: Sequence[str]) -> Any:
+    def carried(self, requests: Any, columns: Sequence[str]) -> Any:
         """One row for each request and column: the value it carried, as text; nulls left out."""
         import ibis
 
-        rows = _first(self.tables["inputs"], "model", "id")
+        rows = _first(requests, "model", "id")
         parts = []
         for name in columns:
             value = rows.inputs.cast("json")[name]
@@ -235,7 +276,7 @@ class _Source:
         return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
     def served(self, model: str, since: datetime, until: datetime) -> Any:
-        rows, inputs = self.predictions, self.tables["inputs"]
+        rows, inputs = self.predictions, self.inputs
         wanted = rows.served & (rows.model == model)
         inside = (rows.at >= _moment(since)) & (rows.at <= _moment(until))
         seen = _first(rows.filter(wanted & inside), "id").select("model", "id", "at")
@@ -244,10 +285,13 @@ class _Source:
 
     def keep(self, name: str, expression: Any) -> Any:
         """Computed once: several sums are taken of it."""
-        return self.con.create_table(name, expression, temp=True)
+        self.kept[name] = number = self.kept.get(name, 0) + 1
+        return self.con.create_table(f"{name}_{number}", expression, temp=True)
 
 
-def _load(con: Any, kind: str, text: Sequence[Path], parquet: Sequence[Path]) -> Any:
+def _load(
+    con: Any, kind: str, text: Sequence[Path], parquet: Sequence[Path], *, model: str | None
+) -> Any:
     import ibis
 
     parts = []
@@ -260,6 +304,8 @@ def _load(con: Any, kind: str, text: Sequence[Path], parquet: Sequence[Path]) ->
         if parquet:
             parts.append(con.read_parquet([str(p) for p in parquet], union_by_name=True))
         typed = [_typed(part, kind) for part in parts] or [_nothing(kind)]
+        if model is not None:
+            typed = [part.filter(part.model == model) for part in typed]
         return con.create_table(kind, ibis.union(*typed) if len(typed) > 1 else typed[0], temp=True)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -36,6 +37,10 @@ class MemoryTelemetry:
     inputs: list[Event] = field(default_factory=list)
     metrics: list[Event] = field(default_factory=list)
     down: bool = False
+
+    @contextmanager
+    def looking(self, model: str) -> Iterator[MemoryTelemetry]:
+        yield self
 
     def paired_windows(
         self,
