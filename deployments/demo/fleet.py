@@ -162,7 +162,7 @@ class Demo:
                 scenario = waiting.pop(0)
                 voyages.append(self._cast_off(world, scenario, registered[scenario]))
                 continue
-            for voyage in at_sea:
+            for voyage in [voyage for voyage in voyages if not voyage.is_moored]:
                 self._attend(world, voyage)
             if not waiting and all(voyage.is_over for voyage in voyages):
                 return

@@ -41,6 +41,10 @@ class Voyage:
     def is_over(self) -> bool:
         return self.state.phase is Phase.CLOSED
 
+    @property
+    def is_moored(self) -> bool:
+        return self.ended_at is not None
+
     def sail(self) -> None:
         self.replay.report = lambda progress: setattr(self, "progress", progress)
         name = f"replay {self.scenario}"
