@@ -18,7 +18,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	"$$each" -c '$(FITS)' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help demo power docs-messages test test-unit test-browser test-slow lint format types imports policies check lock clean
+.PHONY: help demo power docs-messages test test-unit test-long test-browser test-slow lint format types imports policies check lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -38,15 +38,18 @@ STORIES := tests/faults/test_voyage.py tests/flows
 test: test-unit ## every test that needs no browser, the fast ones first
 	@echo "$(STORIES) run beside the others; their report follows"
 	@report=$$(mktemp); \
-	$(BIN)/python -m pytest $(STORIES) -m "not slow" --durations=10 >"$$report" 2>&1 & stories=$$!; \
+	$(BIN)/python -m pytest $(STORIES) -m "not slow and not long" --durations=10 >"$$report" 2>&1 & stories=$$!; \
 	status=0; \
 	$(BIN)/python -m pytest tests --ignore=tests/unit --ignore=tests/browser \
-		$(addprefix --ignore=,$(STORIES)) -m "not slow" --durations=10 || status=$$?; \
+		$(addprefix --ignore=,$(STORIES)) -m "not slow and not long" --durations=10 || status=$$?; \
 	wait $$stories || status=$$?; \
 	cat "$$report"; rm -f "$$report"; exit $$status
 
 test-unit: $(INSTALLED) ## the pure tests: seconds
 	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+test-long: $(INSTALLED) ## the tutorial as it is typed, the rehearsal, a model of another kind
+	$(BIN)/python -m pytest tests --ignore=tests/unit --ignore=tests/browser -m long --durations=5
 
 test-browser: $(INSTALLED) ## the pages people use, in Chromium (with its chromedriver on PATH)
 	$(BIN)/python -m pytest tests/browser --durations=10
@@ -72,7 +75,7 @@ imports: $(INSTALLED) ## who may import whom
 policies: $(INSTALLED) ## every policy of the catalogue
 	$(BIN)/seatrial policy check
 
-check: lint types imports policies test test-browser ## everything a build server runs
+check: lint types imports policies test test-long test-browser ## everything a build server runs
 
 lock: $(INSTALLED) ## compile requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \

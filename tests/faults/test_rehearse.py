@@ -25,6 +25,7 @@ from tasks.evaluation.adapters.memory import MemoryContract
 from tasks.registry.adapters.mlflow_shelf import MlflowShelf
 from tasks.registry.reference import write_reference
 
+pytestmark = pytest.mark.long
 Row = dict[str, Any]
 PROGRAM = str(Path(sys.executable).parent / "seatrial")
 _CODE = """

@@ -19,6 +19,7 @@ from policies.vocabulary import Outcome, Stage
 from tasks.connections import World
 from tasks.ledger.record import recall
 
+pytestmark = pytest.mark.long
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 BLOCK = re.compile(r"(?:^`(?P<file>\S+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 BIN = Path(sys.executable).parent

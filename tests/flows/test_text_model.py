@@ -29,6 +29,7 @@ from tasks.traffic.adapters.memory import MemoryServingPlane
 from tasks.traffic.ports import Probe
 from tests.flows.memory_world import MODEL, UNSET, Happening, MemoryWorld, Row
 
+pytestmark = pytest.mark.long
 FRIENDLY = [
     "thanks",
     "see",
