@@ -186,7 +186,10 @@ def _frozen(rule: FrozenInputs | None) -> tuple[str, ...]:
     if rule is None:
         return ("Nobody watches whether inputs stop changing.",)
     then = "rolls the release back" if rule.then == "roll_back" else "holds the release"
-    return (f"{_listed(rule.columns)} change all day: one value for {_days(rule.days)} {then}.",)
+    each = f" at each {rule.by}" if rule.by else ""
+    return (
+        f"{_listed(rule.columns)} change all day{each}: one value for {_days(rule.days)} {then}.",
+    )
 
 
 def _approvals(rules: Sequence[ApprovalRule]) -> tuple[str, ...]:

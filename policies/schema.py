@@ -102,6 +102,7 @@ class FrozenInputs(Rule):
     """Inputs that change all day: one value for whole days means that their feed has stopped."""
 
     columns: tuple[Text, ...] = Field(min_length=1)
+    by: Text | None = None  # an input that names the station: each has a reading of its own
     days: int = Field(ge=1, le=14)  # whole days in a row
     then: Literal["roll_back", "hold"]  # roll_back only where the champion does not read them
 

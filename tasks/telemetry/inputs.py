@@ -14,12 +14,14 @@ FEWEST_REQUESTS = 20  # on one day: fewer may well resemble one another
 
 
 def frozen_check(rule: FrozenInputs, seen: Sequence[Variety]) -> Evidence:
-    """Columns that had one value on each of the last ``rule.days`` whole days.
+    """Columns that had one value, at each station, on each of the last ``rule.days`` whole days.
 
     Too few days or requests of a column are scarce: that it still changes was not shown.
     """
     last = {name: _last_days(name, seen, rule.days) for name in rule.columns}
-    frozen = [name for name, days in last.items() if days and all(d.distinct == 1 for d in days)]
+    frozen = [
+        name for name, days in last.items() if days and all(d.distinct <= d.groups for d in days)
+    ]
     unseen = [name for name, days in last.items() if not days]
     common = {"name": NAME, "kind": "check", "limit": 0.0, "unit": "columns frozen"}
     if frozen:
@@ -34,6 +36,10 @@ def frozen_check(rule: FrozenInputs, seen: Sequence[Variety]) -> Evidence:
         return Evidence.model_validate(common | {"status": "scarce", "detail": detail})
     n = min(sum(day.n for day in days) for days in last.values())
     return Evidence.model_validate(common | {"effect": 0.0, "n": n})
+
+
+def _is_frozen(day: Variety) -> bool:
+    return day.distinct <= day.groups
 
 
 def _last_days(column: str, seen: Sequence[Variety], count: int) -> list[Variety]:

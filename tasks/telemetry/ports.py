@@ -31,7 +31,8 @@ class Variety(Value):
     column: str
     start: datetime
     n: int  # requests that carried a value
-    distinct: int
+    distinct: int  # values, those of different groups counted apart
+    groups: int = 1
 
 
 class Exposure(Value):
@@ -174,9 +175,19 @@ class Telemetry(Protocol):
         """
 
     def varied(
-        self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
+        self,
+        model: str,
+        columns: Sequence[str],
+        *,
+        by: str | None = None,
+        now: datetime,
+        time_zone: str,
+        days: int,
     ) -> Sequence[Variety]:
-        """How many requests and how many different values each of the last whole days had."""
+        """How many requests and how many different values each of the last whole days had.
+
+        ``by``: a column whose values have readings of their own.
+        """
 
     def served_faults(
         self, model: str, metric: str, *, since: datetime, now: datetime, slow_ms: float | None

@@ -107,7 +107,9 @@ def _varied(
     rule, zone = policy.frozen_inputs, policy.labels.time_zone
     if rule is None:
         return ()
-    return tuple(source.varied(model, rule.columns, now=now, time_zone=zone, days=rule.days))
+    return tuple(
+        source.varied(model, rule.columns, by=rule.by, now=now, time_zone=zone, days=rule.days)
+    )
 
 
 def inputs_evidence(policy: ReleasePolicy, observation: Observation) -> list[Evidence]:

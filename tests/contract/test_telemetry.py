@@ -543,6 +543,21 @@ def test_how_varied_the_inputs_of_each_day_were(make: Make) -> None:
     assert telemetry.varied("other", ["temp"], now=days[3], time_zone=ZONE, days=2) == ()
 
 
+def test_each_station_has_readings_of_its_own(make: Make) -> None:
+    """Two stations, one reading each: two values of two groups; a request without one has none."""
+    stations = make(
+        inputs=[
+            request(f"{origin}{n}", MIDNIGHT + timedelta(hours=n), {"temp": temp, "at": origin})
+            for origin, temp in (("JFK", 60), ("LGA", 71), (None, 80))
+            for n in range(3)
+        ]
+    )
+    (found_by,) = stations.varied(
+        MODEL, ["temp"], by="at", now=MIDNIGHT + timedelta(days=1), time_zone=ZONE, days=1
+    )
+    assert (found_by.n, found_by.distinct, found_by.groups) == (6, 2, 2)
+
+
 def test_faults_of_each_arm_while_it_serves(make: Make) -> None:
     """Candidate: what it served. Champion: all it scored. Only steps with live traffic."""
     step = {"step": "canary 5 %", "weight_bp": 500}

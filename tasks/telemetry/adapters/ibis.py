@@ -140,13 +140,20 @@ class IbisTelemetry:
         )
 
     def varied(
-        self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
+        self,
+        model: str,
+        columns: Sequence[str],
+        *,
+        by: str | None = None,
+        now: datetime,
+        time_zone: str,
+        days: int,
     ) -> Sequence[Variety]:
         since = now - timedelta(days=days + 2)
         with self._open("inputs", model=model) as source:
             rows = source.inputs
             recent = (rows.model == model) & (rows.at >= _moment(since)) & (rows.at <= _moment(now))
-            rows = source.keep("varied", source.carried(rows.filter(recent), columns))
+            rows = source.keep("varied", source.grouped(rows.filter(recent), columns, by))
             whole = closed_days(_days(rows, time_zone), timedelta(0), now)[-days:]
             return _variety(rows, whole) if whole else ()
 
@@ -274,6 +281,16 @@ class _Source:
             part = rows.select("model", "id", "at", column=ibis.literal(name), value=text)
             parts.append(part.filter(part.value.notnull() & (part.value != "null")))
         return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+    def grouped(self, requests: Any, columns: Sequence[str], by: str | None) -> Any:
+        """What each request carried, with the group it belongs to; without one: no value."""
+        import ibis
+
+        rows = self.carried(requests, columns)
+        if by is None:
+            return rows.mutate(group=ibis.literal(""))
+        groups = self.carried(requests, [by]).select("model", "id", group="value")
+        return rows.join(groups, ["model", "id"])
 
     def served(self, model: str, since: datetime, until: datetime) -> Any:
         rows, inputs = self.predictions, self.inputs
@@ -445,9 +462,19 @@ def _segment_sums(
 def _variety(rows: Any, days: Sequence[Day]) -> Sequence[Variety]:
     rows = _by_day(rows, days)
     counts = rows.group_by(["column", "start"])
-    found = counts.aggregate(n=rows.count(), distinct=rows.value.nunique())
+    found = counts.aggregate(
+        n=rows.count(),
+        distinct=(rows.group + "\n" + rows.value).nunique(),
+        groups=rows.group.nunique(),
+    )
     return tuple(
-        Variety(column=r["column"], start=_utc(r["start"]), n=r["n"], distinct=r["distinct"])
+        Variety(
+            column=r["column"],
+            start=_utc(r["start"]),
+            n=r["n"],
+            distinct=r["distinct"],
+            groups=r["groups"],
+        )
         for r in _answer(found.order_by(["column", "start"]))
     )
 

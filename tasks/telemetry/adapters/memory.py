@@ -98,25 +98,37 @@ class MemoryTelemetry:
         return {value: windows for value, windows in sorted(found.items()) if windows}
 
     def varied(
-        self, model: str, columns: Sequence[str], *, now: datetime, time_zone: str, days: int
+        self,
+        model: str,
+        columns: Sequence[str],
+        *,
+        by: str | None = None,
+        now: datetime,
+        time_zone: str,
+        days: int,
     ) -> Sequence[Variety]:
         self._answer()
+        groups = {key: text for key, _, text in self._carried(by)} if by is not None else {}
         found: list[Variety] = []
         for column in sorted(set(columns)):
             rows = [
-                (at, text)
-                for (of, _), at, text in self._carried(column)
-                if of == model and at <= now
+                (at, groups.get(key, ""), text)
+                for key, at, text in self._carried(column)
+                if key[0] == model and at <= now and (by is None or key in groups)
             ]
             if not rows:
                 continue
             every = local_days(min(rows)[0], max(rows)[0], time_zone)
             for start, end in closed_days(every, timedelta(0), now):
-                values = [text for at, text in rows if start <= at < end]
+                values = [(group, text) for at, group, text in rows if start <= at < end]
                 if values:
                     found.append(
                         Variety(
-                            column=column, start=start, n=len(values), distinct=len(set(values))
+                            column=column,
+                            start=start,
+                            n=len(values),
+                            distinct=len(set(values)),
+                            groups=len({group for group, _ in values}),
                         )
                     )
         last = sorted({item.start for item in found})[-days:]

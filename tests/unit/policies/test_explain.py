@@ -47,7 +47,7 @@ def leaves(value: Any, where: Where = ()) -> Iterator[Where]:
 
 
 SEGMENTS = Segments(column="region", values=("EU",), margin=0.2, rollback_at=0.1, share=0.5)
-FROZEN = FrozenInputs(columns=("temp",), days=2, then="hold")
+FROZEN = FrozenInputs(columns=("temp",), by="station", days=2, then="hold")
 
 
 def filled(policy: ReleasePolicy) -> ReleasePolicy:

@@ -18,9 +18,9 @@ POLICY = find("medium").policy
 RULE = FrozenInputs(columns=("temp", "wind"), days=2, then="roll_back")
 
 
-def day(column: str, number: int, distinct: int, n: int = 500) -> Variety:
+def day(column: str, number: int, distinct: int, n: int = 500, groups: int = 1) -> Variety:
     start = MONDAY + timedelta(days=number)
-    return Variety(column=column, start=start, n=n, distinct=distinct)
+    return Variety(column=column, start=start, n=n, distinct=distinct, groups=groups)
 
 
 def moving(column: str) -> list[Variety]:
@@ -54,6 +54,18 @@ CASES = [
         [*moving("wind"), day("temp", 3, 1), day("temp", 4, 1, n=FEWEST_REQUESTS - 1)],
         "scarce",
         None,
+    ),
+    (
+        "each of three stations has had one value",
+        [*moving("wind"), *(day("temp", n, 3, groups=3) for n in (3, 4))],
+        "ok",
+        1.0,
+    ),
+    (
+        "one of three stations still tells",
+        [*moving("wind"), *(day("temp", n, 9, groups=3) for n in (3, 4))],
+        "ok",
+        0.0,
     ),
     (
         "what is frozen counts though another was not seen",
