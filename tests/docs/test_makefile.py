@@ -53,5 +53,5 @@ def test_the_build_server_runs_what_people_run() -> None:
     assert script.rstrip().endswith("make check")
     assert "set -euo pipefail" in script
     (needs,) = re.findall(r"^check: ([^#]*)", TEXT, re.MULTILINE)
-    every = {"lint", "types", "imports", "policies", "test", "test-browser"}
+    every = {"lint", "types", "imports", "policies", "test", "test-long", "test-browser"}
     assert set(needs.split()) == every
