@@ -1,7 +1,7 @@
 """The README's table of what became of every scenario.
 
-seatrial demo --scenario all --json > all.json
-python -m deployments.demo.outcomes all.json
+Keep in a file what the demo prints with ``--scenario all --json``, and name the file:
+``python -m deployments.demo.outcomes all.json``.
 """
 
 from __future__ import annotations
