@@ -12,6 +12,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE_SECONDS = 60.0  # a busy machine; a quiet one needs two or three
+SUBMITS, SUBMIT_SECONDS = 4, 8.0
 DIALOG = "//*[@role='dialog' or @role='alertdialog']"
 Found = TypeVar("Found")
 
@@ -112,8 +113,19 @@ class PrefectUI:
             field = self.field("Signed decision")
             self.browser.execute_script("arguments[0].scrollIntoView()", field)
             field.send_keys(pasted)
-        self.press("Resume", within=DIALOG)
+        for _ in range(SUBMITS):  # the form may still be taking in what was typed
+            self.press("Resume", within=DIALOG)
+            if self.is_gone(DIALOG, seconds=SUBMIT_SECONDS):
+                return
         self.gone(DIALOG)
+
+    def is_gone(self, xpath: str, seconds: float) -> bool:
+        """Whether nothing of this is left in time."""
+        try:
+            self._waited(lambda: not self.browser.find_elements(By.XPATH, xpath), xpath, seconds)
+        except AssertionError:
+            return False
+        return True
 
     def gone(self, xpath: str) -> None:
         self._waited(lambda: not self.browser.find_elements(By.XPATH, xpath), f"{xpath} to go")

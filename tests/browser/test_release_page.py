@@ -42,6 +42,8 @@ class Reader:
         self.size(width, 900)
         scheme = {"name": "prefers-color-scheme", "value": theme}
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.browser.get("about:blank")
+        self.browser.get_log("browser")  # what pages before this one had to say
         self.browser.get(page.as_uri())
 
     def size(self, width: int, height: int) -> None:

@@ -108,7 +108,7 @@ def test_every_block_does_what_the_page_says(terminal: Terminal) -> None:
         "something is missing",
         "Rosa Diaz can.",
         "Ann Lee cannot: trained the model and asks for the release.",
-        "Nothing is missing.",
+        "Begin it: seatrial release churn 2",
         "Rosa Diaz (peer) approved",
         "Stopped and gone",
     ):
