@@ -10,7 +10,7 @@ from policies.vocabulary import Evidence
 from tasks.telemetry.ports import Variety
 
 NAME = "inputs that change"
-FEWEST_REQUESTS = 20  # on one day: fewer may well resemble one another
+FEWEST_REQUESTS = 20  # a day and station: fewer may well resemble one another
 
 
 def frozen_check(rule: FrozenInputs, seen: Sequence[Variety]) -> Evidence:
@@ -45,7 +45,7 @@ def _is_frozen(day: Variety) -> bool:
 def _last_days(column: str, seen: Sequence[Variety], count: int) -> list[Variety]:
     """The last whole days of a column; none unless there are as many, each with requests."""
     days = sorted((v for v in seen if v.column == column), key=lambda v: v.start)[-count:]
-    enough = len(days) == count and all(day.n >= FEWEST_REQUESTS for day in days)
+    enough = len(days) == count and all(day.n >= FEWEST_REQUESTS * day.groups for day in days)
     return days if enough else []
 
 

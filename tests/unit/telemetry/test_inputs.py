@@ -62,6 +62,12 @@ CASES = [
         1.0,
     ),
     (
+        "thirty stations with one request each say nothing",
+        [*moving("wind"), *(day("temp", n, 30, n=30, groups=30) for n in (3, 4))],
+        "scarce",
+        None,
+    ),
+    (
         "one of three stations still tells",
         [*moving("wind"), *(day("temp", n, 9, groups=3) for n in (3, 4))],
         "ok",
