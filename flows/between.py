@@ -1,14 +1,15 @@
-"""The questions of the daily look, each answered or told as not observed."""
+"""The questions of the daily look, each answered or told as not observed; and their news."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
 from policies.between import (
     CONTRACT,
     LABELS,
+    POLICY,
     SERVES,
     TRAFFIC,
     Looked,
@@ -18,10 +19,15 @@ from policies.between import (
     unseen,
     well,
 )
-from policies.errors import SeatrialError, UnavailableError
+from policies.errors import PolicyError, SeatrialError, UnavailableError
 from policies.schema import Guardrail, ReleasePolicy
 from tasks.evaluation.task import check_day
+from tasks.gate.task import watching_policy
 from tasks.ledger.record import Expected
+from tasks.ledger.task import news_of, record_looks
+from tasks.notify import alarm
+from tasks.notify.task import send
+from tasks.orchestrator.task import world_time
 from tasks.telemetry.task import count_faults, rows_of_day
 from tasks.traffic.task import deviation, stray_traffic
 
@@ -33,6 +39,14 @@ def serves_as_released(expected: Expected) -> Looked:
     except UnavailableError as error:
         why = str(error)
     return found(SERVES, why) if why else well(SERVES)
+
+
+def ruled(expected: Expected) -> tuple[ReleasePolicy | None, Looked]:
+    """Without a policy nobody says what is well: that is told, with the fault of the catalogue."""
+    try:
+        return watching_policy(expected.model, expected.policy), well(POLICY)
+    except PolicyError as error:
+        return None, unseen(POLICY, str(error))
 
 
 def at_rest(model: str, policy: ReleasePolicy, now: datetime) -> list[Looked]:
@@ -77,3 +91,19 @@ def contract(model: str, policy: ReleasePolicy, now: datetime) -> Looked:
     if evidence is None:
         return unseen(CONTRACT, "The policy's contract asks nothing of a column.")
     return found(CONTRACT, evidence.detail) if evidence.effect else well(CONTRACT)
+
+
+def tell_news(expected: Expected, policy: ReleasePolicy | None, looks: Sequence[Looked]) -> None:
+    """What differs from the record: a page for what serves, one message for everything else."""
+    news = news_of(expected, looks)
+    grave = [look for look in news if look.about == SERVES and look.status != "well"]
+    found = [look for look in news if look not in grave]
+    for look in grave:
+        to = (policy.incident.on_call,) if policy else ()
+        links = (("Runbook", policy.incident.runbook),) if policy else ()
+        page = alarm.deviation(expected.model, look.why, to, links)
+        record_looks(expected, [look], page, send(page, page.title))
+    if found:
+        to = (policy.owner,) if policy else ()
+        told = alarm.between_releases(expected.model, found, to, world_time(expected.model))
+        record_looks(expected, found, told, send(told, told.title))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.between import ruled, tell_news
 from policies.schema import ReleasePolicy
 from tasks.documents.task import write_packet
-from tasks.gate.task import watching_policy
 from tasks.ledger.record import Expected
 from tasks.ledger.task import find_review, record_review_due, serving_expected
 from tasks.notify import alarm
@@ -22,8 +22,10 @@ from tasks.notify.task import send
 def rerisk() -> None:
     """One round over every model in service. `seatrial review` ends what it asks for."""
     for expected in serving_expected():
-        policy = watching_policy(expected.model, expected.policy)
-        if policy is not None and policy.rerisk_months is not None:
+        policy, has_policy = ruled(expected)
+        if policy is None:
+            tell_news(expected, None, [has_policy])
+        elif policy.rerisk_months is not None:
             ask_for_review(expected, policy, policy.rerisk_months)
 
 

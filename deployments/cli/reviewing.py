@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from deployments.cli.releasing import Actor, me
 from policies.errors import RefusedError, SeatrialError
 from policies.rerisk import last_review, months_after
 from tasks.connections import World
-from tasks.gate.choosing import policy_of
+from tasks.gate.choosing import policy_today
 from tasks.ledger.record import Expected, champions, note
 
 
@@ -51,16 +50,19 @@ def review(
         release_id=served.release_id,
         model=model,
     )
-    due = _next(world, served, now)
+    due, then = _next(world, served, now)
     data = {"model": model, "by": who, "reason": reason, "next_due": due and due.isoformat()}
-    then = f"The next review is due on {due:%Y-%m-%d}." if due else "No policy asks for another."
     show(data, f"The risk of {model} is reviewed by {who}, on the record. {then}", as_json)
 
 
-def _next(world: World, served: Expected, now: datetime) -> datetime | None:
-    """By the policy that watches the model today."""
-    for name in (None, *([served.policy] if served.policy else [])):
-        with suppress(SeatrialError):
-            months = policy_of(served.model, name, world.settings.catalog).policy.rerisk_months
-            return months_after(now, months) if months else None
-    return None
+def _next(world: World, served: Expected, now: datetime) -> tuple[datetime | None, str]:
+    """When the policy that watches the model today asks again, as a date and in words."""
+    try:
+        ruling = policy_today(served.model, served.policy, world.settings.catalog)
+    except SeatrialError as error:
+        return None, f"When the next is due cannot be said: {error}"
+    months = ruling.policy.rerisk_months
+    if months is None:
+        return None, f"The policy {ruling.policy.policy} asks for no other."
+    due = months_after(now, months)
+    return due, f"The next review is due on {due:%Y-%m-%d}."

@@ -28,3 +28,19 @@ def policy_of(model: str, name: str | None, own_catalog: str | None) -> LoadedPo
                 advice=f"Leave the policy out, or change applies_to in {ruling.policy}.",
             )
     return chosen
+
+
+def policy_today(model: str, last: str | None, own_catalog: str | None) -> LoadedPolicy:
+    """Who watches a model between its releases: the policy that names it, else its last release's.
+
+    Raises :class:`PolicyError` with what is wrong when that is nobody, or cannot be known.
+    """
+    try:
+        return policy_of(model, None, own_catalog)
+    except PolicyError as unnamed:
+        if not last:
+            raise
+        try:
+            return policy_of(model, last, own_catalog)
+        except PolicyError:
+            raise unnamed from None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
-from policies.errors import PolicyError
 from policies.loader import LoadedPolicy
 from policies.schema import ReleasePolicy
 from policies.verdict import judge as judge_evidence
 from policies.vocabulary import Evidence, Step, Verdict
 from tasks.connections import current
-from tasks.gate.choosing import policy_of
+from tasks.gate.choosing import policy_of, policy_today
 from tasks.node import node
 
 
@@ -22,13 +20,9 @@ def choose_policy(model: str, name: str | None) -> LoadedPolicy:
 
 
 @node("watching policy", "which policy watches {model}?")
-def watching_policy(model: str, last: str | None) -> ReleasePolicy | None:
-    """As it stands today: the one that names the model, else the one of its last release."""
-    catalog = current().settings.catalog
-    for name in (None, *([last] if last else [])):
-        with suppress(PolicyError):
-            return policy_of(model, name, catalog).policy
-    return None
+def watching_policy(model: str, last: str | None) -> ReleasePolicy:
+    """As it stands today; a broken catalogue is an error, never the policy of last time."""
+    return policy_today(model, last, current().settings.catalog).policy
 
 
 @node("judge", "judge {step.name}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.connections import Settings
 from tasks.ledger.adapters.sql import SqlLedger
 from tasks.ledger.record import note
 from tests.faults.stack_commands import seatrial
@@ -60,3 +61,20 @@ def test_what_is_no_review_is_refused(home: Path, words: tuple[str, ...], told: 
     assert (ran.code, ran.out) == (1, "")
     assert told in ran.err and "What to do: " in ran.err
     assert len(ledger(home).entries()) == before
+
+
+def test_a_broken_catalogue_hides_no_review(home: Path) -> None:
+    """The review is on the record; that its successor cannot be dated is said, and why."""
+    catalog = home / "catalog"
+    catalog.mkdir()
+    (catalog / "own.yaml").write_text("policy: own\nextends: medium\nno_such_field: 1\n")
+    settings = Settings(
+        prefect_api="", prefect_ui="", mlflow_uri="", control_url="", gateway_urls=(),
+        catalog=str(catalog),
+    )  # fmt: skip
+    (home / "settings.json").write_text(settings.model_dump_json())
+    ran = seatrial(home, *WORDS)
+    assert ran.code == 0, ran.err
+    told = " ".join(ran.out.split())
+    assert "on the record" in told and "cannot be said" in told and "no_such_field" in told
+    assert ledger(home).entries()[-1].kind == "risk_reviewed"

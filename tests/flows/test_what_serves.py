@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -118,6 +119,24 @@ def test_a_model_that_no_policy_names_is_told_as_such(world: MemoryWorld) -> Non
     soak()
     soak()
     assert alerts(world) == [("policy", "not observed")]
+
+
+@pytest.mark.parametrize("round_of", [soak, rerisk])
+def test_a_broken_catalogue_is_told_once_and_again_when_mended(
+    watched: MemoryWorld, round_of: Callable[[], None]
+) -> None:
+    """Nobody can say what is well, nor whose review is due: the fault is told with its place."""
+    broken = watched.home.path / "catalog" / "score.yaml"
+    sound = broken.read_text()
+    broken.write_text(sound + "no_such_field: 1\n")
+    round_of()
+    round_of()
+    assert alerts(watched) == [("policy", "not observed")]
+    (told,) = watched.notifier.sent
+    assert "score.yaml" in told.body and "no_such_field" in told.body
+    broken.write_text(sound)
+    soak()
+    assert alerts(watched)[1:] == [("policy", "well")]
 
 
 def test_a_model_on_trial_is_left_to_its_release(watched: MemoryWorld) -> None:
