@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from tasks.telemetry.adapters.ibis import _answer, _first, _is_answer, _moment, _span, _utc
+from tasks.telemetry.adapters.ibis_rows import answer, first_of, is_answer, moment, span, utc
 from tasks.telemetry.metrics import OLDEST_DAYS
 from tasks.telemetry.ports import AgeShare, ArmSeen, MetricSeen, Survey
 
@@ -22,9 +22,11 @@ def survey(
 ) -> Survey:
     every = source.predictions
     all_rows = every.filter(every.model == model)
-    rows = source.keep("surveyed", all_rows.filter(all_rows.at >= _moment(since)))
+    rows = source.keep("surveyed", all_rows.filter(all_rows.at >= moment(since)))
     outcomes, metrics = (_of(source.tables[kind], model, since) for kind in ("outcomes", "metrics"))
-    known = source.keep("known", _first(all_rows.filter(all_rows.served), "id").select("id", "at"))
+    known = source.keep(
+        "known", first_of(all_rows.filter(all_rows.served), "id").select("id", "at")
+    )
     told = {**_lines(rows, now), **_labels(outcomes, known, now, horizon)}
     told["from_the_future"] += told.pop("labels_from_the_future")
     labelled = source.keep("labelled", _labelled(rows, outcomes, now))
@@ -40,44 +42,44 @@ def survey(
 
 
 def _of(events: Any, model: str, since: datetime) -> Any:
-    return events.filter((events.model == model) & (events.at >= _moment(since)))
+    return events.filter((events.model == model) & (events.at >= moment(since)))
 
 
 def _lines(rows: Any, now: datetime) -> dict[str, Any]:
     failed = rows.error.notnull()
     once = rows.select("id", "arm").distinct()
-    counts = _answer(
+    counts = answer(
         rows.aggregate(
             lines=rows.count(),
             served=rows.id.nunique(where=rows.served),
-            newest=rows.at.max(where=rows.at <= _moment(now)),
+            newest=rows.at.max(where=rows.at <= moment(now)),
             failed=failed.sum().fill_null(0),
-            bad_scores=(~failed & ~_is_answer(rows)).sum().fill_null(0),
+            bad_scores=(~failed & ~is_answer(rows)).sum().fill_null(0),
             without_unit=rows.unit.isnull().sum().fill_null(0),
-            from_the_future=(rows.at > _moment(now)).sum().fill_null(0),
+            from_the_future=(rows.at > moment(now)).sum().fill_null(0),
         )
     )[0]
-    counts["repeated"] = counts["lines"] - _answer(once.aggregate(n=once.count()))[0]["n"]
-    counts["newest"] = None if counts["newest"] is None else _utc(counts["newest"])
+    counts["repeated"] = counts["lines"] - answer(once.aggregate(n=once.count()))[0]["n"]
+    counts["newest"] = None if counts["newest"] is None else utc(counts["newest"])
     return counts
 
 
 def _labels(outcomes: Any, known: Any, now: datetime, horizon: timedelta) -> dict[str, int]:
     labels = outcomes.filter(outcomes.label.notnull())
-    first = _first(labels, "id").select("id", labelled_at="at")
+    first = first_of(labels, "id").select("id", labelled_at="at")
     joined = first.left_join(known, "id")
-    counts = _answer(
+    counts = answer(
         joined.aggregate(
             first=joined.count(),
             unknown_labels=joined.at.isnull().sum().fill_null(0),
             early_labels=(joined.labelled_at < joined.at).sum().fill_null(0),
-            late_labels=(joined.labelled_at > joined.at + _span(horizon)).sum().fill_null(0),
+            late_labels=(joined.labelled_at > joined.at + span(horizon)).sum().fill_null(0),
         )
     )[0]
-    all_of_them = _answer(
+    all_of_them = answer(
         labels.aggregate(
             labels=labels.count(),
-            labels_from_the_future=(labels.at > _moment(now)).sum().fill_null(0),
+            labels_from_the_future=(labels.at > moment(now)).sum().fill_null(0),
         )
     )[0]
     repeated = all_of_them["labels"] - counts.pop("first")
@@ -88,20 +90,20 @@ def _labelled(rows: Any, outcomes: Any, now: datetime) -> Any:
     """Each row that was answered once, with the seconds to its label (null: none)."""
     import ibis
 
-    served = _first(rows.filter(rows.served & (rows.at <= _moment(now))), "id")
-    first = _first(outcomes.filter(outcomes.label.notnull()), "id").select("id", labelled_at="at")
+    served = first_of(rows.filter(rows.served & (rows.at <= moment(now))), "id")
+    first = first_of(outcomes.filter(outcomes.label.notnull()), "id").select("id", labelled_at="at")
     joined = served.select("id", "at").left_join(first, "id")
     # Whole seconds: engines differ in how they take the difference of two times.
     lag = joined.labelled_at.epoch_seconds() - joined.at.epoch_seconds()
-    counts = joined.labelled_at.between(joined.at, _moment(now))
+    counts = joined.labelled_at.between(joined.at, moment(now))
     known = ibis.ifelse(counts, joined.labelled_at, ibis.null())
     return joined.select("at", labelled_at=known, lag=ibis.ifelse(counts, lag, ibis.null()))
 
 
 def _mature(labelled: Any, now: datetime, horizon: timedelta) -> dict[str, int]:
-    mature = labelled.at <= _moment(now - horizon)
-    in_time = labelled.labelled_at <= labelled.at + _span(horizon)
-    return _answer(
+    mature = labelled.at <= moment(now - horizon)
+    in_time = labelled.labelled_at <= labelled.at + span(horizon)
+    return answer(
         labelled.aggregate(
             mature=mature.sum().fill_null(0),
             mature_labelled=(mature & in_time).sum().fill_null(0),
@@ -111,7 +113,7 @@ def _mature(labelled: Any, now: datetime, horizon: timedelta) -> dict[str, int]:
 
 def _lags(labelled: Any) -> dict[str, float | None]:
     hours = labelled.lag.cast("float64") / 3600.0
-    found = _answer(labelled.aggregate(median=hours.quantile(0.5), p99=hours.quantile(0.99)))[0]
+    found = answer(labelled.aggregate(median=hours.quantile(0.5), p99=hours.quantile(0.99)))[0]
     return {"lag_median_hours": found["median"], "lag_p99_hours": found["p99"]}
 
 
@@ -120,7 +122,7 @@ def _ages(labelled: Any, now: datetime) -> tuple[AgeShare, ...]:
     days = (seconds // DAY_SECONDS).clip(0, OLDEST_DAYS).cast("int64")
     aged = labelled.mutate(days_old=days)
     found = aged.group_by("days_old").aggregate(rows=aged.count(), labelled=aged.lag.count())
-    return tuple(AgeShare(**row) for row in _answer(found.order_by("days_old")))
+    return tuple(AgeShare(**row) for row in answer(found.order_by("days_old")))
 
 
 def _arms(rows: Any, release_id: str | None) -> tuple[ArmSeen, ...]:
@@ -130,7 +132,7 @@ def _arms(rows: Any, release_id: str | None) -> tuple[ArmSeen, ...]:
     seen = rows.group_by("arm").aggregate(
         scored=rows.id.nunique(), served=rows.id.nunique(where=rows.served)
     )
-    return tuple(ArmSeen(**row) for row in _answer(seen.order_by("arm")))
+    return tuple(ArmSeen(**row) for row in answer(seen.order_by("arm")))
 
 
 def _metrics(posted: Any, known: Any) -> tuple[MetricSeen, ...]:
@@ -138,4 +140,4 @@ def _metrics(posted: Any, known: Any) -> tuple[MetricSeen, ...]:
     seen = joined.group_by("metric").aggregate(
         values=joined.count(), unknown=joined.known_at.isnull().sum()
     )
-    return tuple(MetricSeen(**row) for row in _answer(seen.order_by("metric")))
+    return tuple(MetricSeen(**row) for row in answer(seen.order_by("metric")))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from policies.vocabulary import Moments, WindowPair
-from tasks.telemetry.adapters.ibis import _answer, _by_day, _days, _first, _moment, _span, _utc
+from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, moment, span, utc
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS
 from tasks.telemetry.ports import UnitMetric
@@ -19,17 +19,17 @@ def unit_windows(
     horizon = timedelta(hours=metric.horizon_hours)
     rows = source.release(release_id, now)
     live = rows.served & rows.arm.isin(ARMS) & (rows.weight_bp > 0) & rows.unit.notnull()
-    rows = _first(rows.filter(live), "id")
+    rows = first_of(rows.filter(live), "id")
     values = _values(source.tables["metrics"], metric.name, now)
     rows = source.keep("answered", _valued(rows, values, horizon))
-    days = closed_days(_days(rows, time_zone), horizon, now)
-    return _sums(_units(_by_day(rows, days), metric), metric) if days else ()
+    days = closed_days(days_of(rows, time_zone), horizon, now)
+    return _sums(_units(by_day(rows, days), metric), metric) if days else ()
 
 
 def _values(posted: Any, name: str, now: datetime) -> Any:
     """The first value of each row; later ones never replace it."""
-    known = (posted.metric == name) & posted.value.notnull() & (posted.at <= _moment(now))
-    first = _first(posted.filter(known), "model", "id")
+    known = (posted.metric == name) & posted.value.notnull() & (posted.at <= moment(now))
+    first = first_of(posted.filter(known), "model", "id")
     return first.select("model", "id", "value", valued_at="at")
 
 
@@ -37,7 +37,7 @@ def _valued(rows: Any, values: Any, horizon: timedelta) -> Any:
     import ibis
 
     joined = rows.left_join(values, ["model", "id"])
-    in_time = joined.valued_at.between(joined.at, joined.at + _span(horizon))
+    in_time = joined.valued_at.between(joined.at, joined.at + span(horizon))
     value = ibis.ifelse(in_time, joined.value, ibis.null())
     return joined.select("at", "step", "unit", "arm", value=value)
 
@@ -69,12 +69,12 @@ def _sums(units: Any, metric: UnitMetric) -> Sequence[WindowPair]:
     found = units.group_by(["start", "step"]).aggregate(**sums).order_by(["start", "step"])
     return tuple(
         WindowPair(
-            start=_utc(row["start"]),
+            start=utc(row["start"]),
             step=row["step"],
             champion_units=_moments(row, "champion"),
             candidate_units=_moments(row, "candidate"),
         )
-        for row in _answer(found)
+        for row in answer(found)
         if row["posted"]
     )
 

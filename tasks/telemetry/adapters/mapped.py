@@ -16,7 +16,9 @@ from policies.errors import AdapterError, RefusedError, UnavailableError
 from policies.loader import LoadedMap
 from policies.mapping import Table
 from policies.vocabulary import Trial
-from tasks.telemetry.adapters.ibis import IbisTelemetry, _nothing, _Source
+from tasks.telemetry.adapters.ibis import IbisTelemetry
+from tasks.telemetry.adapters.ibis_source import Source
+from tasks.telemetry.adapters.ibis_spool import nothing
 from tasks.telemetry.adapters.mapped_columns import map_columns
 from tasks.telemetry.adapters.mapped_faults import faults_of
 
@@ -36,7 +38,7 @@ class MappedTelemetry(IbisTelemetry):
     trials: Callable[[], Sequence[Trial]]
 
     @contextmanager
-    def _open(self, *kinds: str, model: str | None = None) -> Iterator[_Source]:
+    def _open(self, *kinds: str, model: str | None = None) -> Iterator[Source]:
         if self.reading is not None:
             yield self.reading
             return
@@ -46,7 +48,7 @@ class MappedTelemetry(IbisTelemetry):
         with self._engine() as con:
             try:
                 tables = self._mapped(con)
-                yield _Source(con, tables)
+                yield Source(con, tables)
             except AdapterError:
                 raise
             except (duckdb.IOException, OSError) as error:
@@ -80,7 +82,7 @@ class MappedTelemetry(IbisTelemetry):
                 "`seatrial doctor --telemetry` again.",
             )
         mapped = map_columns(mapping, tables, self.trials)
-        return {kind: mapped.get(kind, _nothing(kind)) for kind in EVERY}
+        return {kind: mapped.get(kind, nothing(kind)) for kind in EVERY}
 
     def _table(self, con: Any, kind: str, section: Table) -> Any:
         if section.table is not None:

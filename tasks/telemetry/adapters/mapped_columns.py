@@ -17,7 +17,7 @@ from policies.mapping import (
     TelemetryMap,
 )
 from policies.vocabulary import Trial
-from tasks.telemetry.adapters.ibis import _moment, _span
+from tasks.telemetry.adapters.ibis_rows import moment, span
 from tasks.telemetry.zones import Offset, offsets
 
 Mapped = dict[str, Any]
@@ -112,8 +112,8 @@ def _row(trial: Trial) -> dict[str, Any]:
         "weight_bp": trial.weight_bp,
         "champion": trial.champion,
         "candidate": trial.candidate,
-        "start": _moment(trial.start),
-        "end": FAR if trial.end is None else _moment(trial.end),
+        "start": moment(trial.start),
+        "end": FAR if trial.end is None else moment(trial.end),
     }
 
 
@@ -161,7 +161,7 @@ def _ahead(at: Any, known: Sequence[Offset]) -> Any:
 
 
 def _signed(length: timedelta) -> Any:
-    return _span(length) if length >= timedelta(0) else -_span(-length)
+    return span(length) if length >= timedelta(0) else -span(-length)
 
 
 def _text(table: Any, source: str | Constant | None) -> Any:
