@@ -113,10 +113,15 @@ class Offline:
 
 
 def training_table(recipe: Recipe, flights: pd.DataFrame, seed: int = SEED) -> pd.DataFrame:
-    """Labelled flights of the recipe's days; another seed draws another sample of them."""
+    """Labelled flights of the recipe's days; another seed draws another nine tenths of them.
+
+    A recipe that is drawn anew takes as many as there are, some of them twice.
+    """
     table = between(labelled(flights), FIRST_DAY, recipe.last_day)
-    if recipe.bootstrap or seed != SEED:
+    if recipe.bootstrap:
         table = table.sample(frac=1.0, replace=True, random_state=seed)
+    elif seed != SEED:
+        table = table.sample(frac=0.9, random_state=seed)
     return table.reset_index(drop=True)
 
 

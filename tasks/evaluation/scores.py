@@ -3,6 +3,9 @@
 Log loss and Brier score reward honest probabilities; the expected calibration error (ECE) says
 how far a stated probability lies from what then happens. Every effect is candidate minus
 champion: greater is worse.
+
+A sample is a few days, and days differ. A loss beyond its margin is refused when that is shown
+(two standard errors between days); until then it holds, and the next sample decides.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from policies.vocabulary import Evidence
 # clip at the same place: a margin means the same in staging and on traffic.
 CLIP = 1e-15
 BINS = 10
+FEWEST_DAYS = 3  # with fewer, nothing is known of how much days differ
+SURE = 2.0  # standard errors
 NO_VALUE = "(none)"
 HARD_CLASSES = (
     "Every answer is 0 or 1: these are classes, not probabilities. Log a scikit-learn model with "
@@ -71,12 +76,19 @@ def score_checks(rules: Scores, rows: Rows, *, min_rows: int = 1) -> list[Eviden
     """Log loss, Brier score and calibration over all rows. Fewer than ``min_rows``: scarce."""
     for row in rows:
         _refuse_nonsense(row)
-    whole = [
+    if len(rows) < max(1, min_rows):
+        detail = f"{len(rows)} labelled rows of {min_rows} needed."
+        return [scarce(name, limit, len(rows), detail) for name, _, limit in _asked(rules)]
+    losses, calibration = _asked(rules)[:2], _asked(rules)[2]
+    return [*(_loss_check(*each, rows) for each in losses), _check(*calibration, rows)]
+
+
+def _asked(rules: Scores) -> list[tuple[str, Measure, float]]:
+    return [
         ("log loss", log_loss, rules.log_loss_margin),
         ("Brier score", brier, rules.brier_margin),
         ("calibration error", calibration_error, rules.calibration_margin),
     ]
-    return [_check(*each, rows, min_rows) for each in whole]
 
 
 def probability_check(scores: Sequence[float | None]) -> Evidence:
@@ -154,9 +166,7 @@ def both(measure: Measure, rows: Rows) -> tuple[float, float]:
     )
 
 
-def _check(name: str, measure: Measure, limit: float, rows: Rows, min_rows: int) -> Evidence:
-    if len(rows) < max(1, min_rows):
-        return scarce(name, limit, len(rows), f"{len(rows)} labelled rows of {min_rows} needed.")
+def _check(name: str, measure: Measure, limit: float, rows: Rows) -> Evidence:
     old, new = both(measure, rows)
     return Evidence(
         name=name,
@@ -167,6 +177,43 @@ def _check(name: str, measure: Measure, limit: float, rows: Rows, min_rows: int)
         method="candidate minus champion on the same labelled rows",
         detail=f"Candidate {new:.4f}, champion {old:.4f}.",
     )
+
+
+def _loss_check(name: str, measure: Measure, limit: float, rows: Rows) -> Evidence:
+    """A mean over rows, so how much it differs between days is known (if there are enough)."""
+    found = _check(name, measure, limit, rows)
+    effect, error = found.effect or 0.0, error_by_day(measure, rows)
+    if error is None:
+        return found
+    if is_shown(effect, error, limit) or effect <= limit:
+        return found.model_copy(
+            update={"detail": f"{found.detail} Error between days {error:.4f}."}
+        )
+    detail = f"Beyond the margin, but not shown to be: {effect:+.4f} ± {error:.4f}. {found.detail}"
+    return found.model_copy(update={"status": "scarce", "detail": detail})
+
+
+def is_shown(effect: float, error: float | None, limit: float) -> bool:
+    return error is not None and effect - SURE * error > limit
+
+
+def error_by_day(measure: Measure, rows: Rows) -> float | None:
+    """Standard error of the mean loss difference over rows whose days differ (Liang and Zeger
+    1986); ``None`` for fewer than three days."""
+    days: dict[str, list[LabelledScore]] = {}
+    for row in rows:
+        days.setdefault(row.day, []).append(row)
+    if len(days) < FEWEST_DAYS:
+        return None
+    effect = worse_by(measure, rows)
+    off = [len(day) * (worse_by(measure, day) - effect) for day in days.values()]
+    small = len(days) / (len(days) - 1)
+    return math.sqrt(small * math.fsum(gap * gap for gap in off)) / len(rows)
+
+
+def worse_by(measure: Measure, rows: Rows) -> float:
+    old, new = both(measure, rows)
+    return new - old
 
 
 def scarce(name: str, limit: float, n: int, detail: str) -> Evidence:

@@ -7,16 +7,21 @@ the next sample decides.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from policies.schema import Scores
 from policies.vocabulary import Evidence
-from tasks.evaluation.scores import NO_VALUE, LabelledScore, Rows, both, log_loss, scarce
-
-FEWEST_DAYS = 3  # with fewer, nothing is known of how much days differ
-SURE = 2.0  # standard errors
+from tasks.evaluation.scores import (
+    NO_VALUE,
+    LabelledScore,
+    Rows,
+    error_by_day,
+    is_shown,
+    log_loss,
+    scarce,
+    worse_by,
+)
 
 
 class Slice(NamedTuple):
@@ -67,7 +72,7 @@ def _check(rules: Scores, column: str, rows: Rows, min_rows: int) -> Evidence:
 
 
 def _is_shown(found: Slice, limit: float) -> bool:
-    return found.error is not None and found.effect - SURE * found.error > limit
+    return is_shown(found.effect, found.error, limit)
 
 
 def _least(rules: Scores) -> int:
@@ -82,25 +87,8 @@ def _groups(column: str, rows: Rows) -> dict[str, list[LabelledScore]]:
 
 
 def _slice(value: str, rows: Rows) -> Slice:
-    old, new = both(log_loss, rows)
-    return Slice(value, new - old, _error_by_day(new - old, rows), len(rows))
-
-
-def _error_by_day(effect: float, rows: Rows) -> float | None:
-    """Standard error of the mean over rows whose days differ (Liang and Zeger 1986)."""
-    days: dict[str, list[LabelledScore]] = {}
-    for row in rows:
-        days.setdefault(row.day, []).append(row)
-    if len(days) < FEWEST_DAYS:
-        return None
-    off = [len(day) * (_worse_by(day) - effect) for day in days.values()]
-    small = len(days) / (len(days) - 1)
-    return math.sqrt(small * math.fsum(gap * gap for gap in off)) / len(rows)
-
-
-def _worse_by(rows: Rows) -> float:
-    old, new = both(log_loss, rows)
-    return new - old
+    effect, error = worse_by(log_loss, rows), error_by_day(log_loss, rows)
+    return Slice(value, effect, error, len(rows))
 
 
 def _told_thin(thin: Sequence[str], least: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,30 @@ def test_effects_are_candidate_minus_champion() -> None:
     assert by_name["log loss"].effect == pytest.approx(cross - entropy)
     assert by_name["Brier score"].effect == pytest.approx(0.4**2)
     assert by_name["calibration error"].effect == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("days", "status"),
+    [
+        ((0.2, 0.2, 0.2, 0.2), "ok"),  # alike, so a loss is one
+        ((0.6, 0.0, 0.0, 0.0), "scarce"),  # one bad day is not yet a bad model
+        ((0.0, 0.0, 0.0, 0.0), "ok"),  # within the margin
+        ((0.6, 0.0), "ok"),  # too few days to know how much they differ: the margin rules
+    ],
+)
+def test_a_loss_beyond_the_margin_is_refused_when_it_is_shown(
+    days: tuple[float, ...], status: str
+) -> None:
+    """Two standard errors between days; else it holds, and says that it is beyond."""
+    sample = [
+        replace(row, day=str(day))
+        for day, worse in enumerate(days)
+        for row in rows(100, worse=worse)
+    ]
+    found = score_checks(RULES, sample)[0]
+    assert (found.name, found.status) == ("log loss", status)
+    assert ("not shown to be" in found.detail) is (status == "scarce")
+    assert ((found.effect or 0.0) > RULES.log_loss_margin) is any(days)
 
 
 def test_pairing_leaves_out_what_cannot_be_compared() -> None:
