@@ -22,6 +22,7 @@ from policies.vocabulary import Artefact, ModelRef
 from tasks.registry.adapters.memory import MemoryRegistry
 from tasks.registry.digest import hex_of, tree_digest
 from tasks.registry.ports import Registry
+from tests.faults.forms_model import make as make_forms
 
 MLMODEL = """\
 artifact_path: model
@@ -339,6 +340,21 @@ def test_a_logged_model_is_fetched_from_where_it_lies(
     assert artefact.trainer
     assert registry.digest_now(ref) == artefact.digest
     assert not list(registry.path_of(artefact.digest).rglob("registered_model_meta"))
+
+
+@pytest.mark.stack
+def test_nested_and_optional_inputs_survive_the_registry(
+    mlflow_server: tuple[str, Path], tmp_path: Path
+) -> None:
+    """What the model was saved with is what the serving path will ask of a request."""
+    world = MlflowWorld(*mlflow_server, tmp_path)
+    folder = Path(make_forms(tmp_path / "forms"))
+    texts = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.*")}
+    mlmodel = (folder / "MLmodel").read_text()
+    artefact = world.registry.fetch(world.register("m-forms", {**texts, "MLmodel": mlmodel}))
+    assert artefact.digest == tree_digest(folder)
+    assert set(artefact.inputs) == {"tags", "sent", "visits", "who"}
+    assert artefact.optional == ("visits", "who")
 
 
 @pytest.mark.stack

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +17,11 @@ import psutil
 import pytest
 
 from policies.errors import RefusedError
-from policies.vocabulary import TrafficPlan
+from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
 from tasks.registry.digest import hex_of, tree_digest
 from tasks.traffic.split import goes_to_candidate
+from tests.faults.forms_model import inputs_of, row_of, score_of
+from tests.faults.forms_model import make as make_forms
 from tests.faults.stack_gateway import MODEL, Stack, gateway, make_model, version
 
 pytestmark = pytest.mark.stack
@@ -223,6 +226,40 @@ def test_wrong_requests_name_the_column(running: Stack, trial: TrafficPlan) -> N
         assert fault in answer.json()["error"]
         assert "x (double)" in answer.json()["advice"]
     assert running.http.post("/models/none/predict", json=one_row()).status_code == 404
+
+
+def test_nested_and_optional_inputs_are_scored_as_they_are_sent(
+    running: Stack, tmp_path: Path
+) -> None:
+    """Lists, objects and what is left out reach both models; what is wrong is named."""
+    digest = tree_digest(Path(make_forms(tmp_path / "forms")))
+    shutil.copytree(tmp_path / "forms", running.home / "store" / hex_of(digest))
+    old, new = (
+        TrafficVariant(ref=ModelRef(model="forms", version=number), digest=digest)
+        for number in ("1", "2")
+    )
+    plan = TrafficPlan(model="forms", champion=old, candidate=new, weight_bp=5000, step="ramp")
+    running.apply(plan)
+    rows = [{"id": str(n), "unit": str(n), "inputs": inputs_of(n)} for n in range(40)]
+    running.wait(lambda: running.plane.observe("forms")[0].error is None)
+    answer = running.http.post("/models/forms/predict", json={"rows": rows})
+    assert answer.status_code == 200, answer.text
+    assert [each["score"] for each in answer.json()["answers"]] == [
+        pytest.approx(score_of(row_of(n))) for n in range(40)
+    ]
+    kept = {
+        line["id"]: line["inputs"] for line in lines(running, "inputs") if line["model"] == "forms"
+    }
+    assert kept["1"] == inputs_of(1)
+    for part, fault in (
+        ({"tags": ["one"]}, "tags"),
+        ({"who": {"name": "Ann"}}, "who"),
+        ({"sent": 5}, "sent"),
+        ({"visits": "often"}, "visits"),
+    ):
+        wrong = {"id": "w", "unit": "w", "inputs": inputs_of(1) | part}
+        refused = running.http.post("/models/forms/predict", json={"rows": [wrong]})
+        assert (refused.status_code, fault in refused.json()["error"]) == (400, True), refused.text
 
 
 def test_probe_shows_scores_features_and_memory(running: Stack, trial: TrafficPlan) -> None:

@@ -1,7 +1,4 @@
-"""A rehearsal uses the gateway's own worker and the release's own checks, and always ends.
-
-The model takes what forms send: a list, an object, columns that may be left out.
-"""
+"""A rehearsal uses the gateway's own worker and the release's own checks, and always ends."""
 
 from __future__ import annotations
 
@@ -9,10 +6,8 @@ import json
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -23,30 +18,10 @@ from policies.errors import RefusedError
 from policies.vocabulary import Decision, Finding
 from tasks.evaluation.adapters.memory import MemoryContract
 from tasks.registry.adapters.mlflow_shelf import MlflowShelf
-from tasks.registry.reference import write_reference
+from tests.faults.forms_model import make, row_of
 
 pytestmark = pytest.mark.long
-Row = dict[str, Any]
 PROGRAM = str(Path(sys.executable).parent / "seatrial")
-_CODE = """
-import os, time
-import mlflow
-{at_load}
-
-class Model(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input, params=None):
-        {at_call}
-        rows = model_input.to_dict("records")
-        return [score(row) for row in rows]
-
-def score(row):
-    who = row.get("who") or {{}}
-    visits = row.get("visits")
-    known = 0.2 if isinstance(visits, int) else 0.0
-    return 0.1 + 0.12 * len(row["tags"]) + (0.3 if who.get("vip") else 0.0) + known
-
-mlflow.models.set_model(Model())
-"""
 ROWS_A_LOT = 300
 POLICY = """
 policy: forms
@@ -63,52 +38,6 @@ staging:
   scores: {calibration_margin: 0.3} # 250 rows say little about calibration
   serving: {latency_ratio: 10000}   # a busy machine must not look like a slow model
 """
-
-
-def row_of(number: int) -> Row:
-    """One form and its outcome; every second one leaves something out."""
-    chance = Random(number)
-    row: Row = {"tags": [1, 2.5, 3][: chance.randrange(4)], "sent": "2030-01-01T12:00:00+02:00"}
-    if number % 2:
-        row |= {"visits": chance.randrange(9), "who": {"name": "Ann", "vip": number % 4 == 1}}
-    elif number % 4:
-        row |= {"visits": None, "who": None}
-    return row | {"label": int(chance.random() < score_of(row))}
-
-
-def score_of(row: Row) -> float:
-    vip = (row.get("who") or {}).get("vip")
-    known = 0.2 if row.get("visits") is not None else 0.0
-    return 0.1 + 0.12 * len(row["tags"]) + (0.3 if vip else 0.0) + known
-
-
-def make(folder: Path, *, at_call: str = "pass", at_load: str = "", reference: bool = True) -> str:
-    import mlflow.pyfunc
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Array, Object, Property
-
-    who = Object([Property("name", DataType.string), Property("vip", DataType.boolean)])
-    columns = [
-        ColSpec(Array(DataType.double), "tags"),
-        ColSpec(DataType.datetime, "sent"),
-        ColSpec(DataType.long, "visits", required=False),
-        ColSpec(who, "who", required=False),
-    ]
-    code = folder.with_suffix(".py")
-    code.write_text(_CODE.format(at_call="pass", at_load=""))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mlflow.pyfunc.save_model(
-            str(folder), python_model=str(code), pip_requirements=[],
-            signature=ModelSignature(Schema(columns), Schema([ColSpec(DataType.double)])),
-        )  # fmt: skip
-    for saved in folder.glob("*.py"):  # broken after saving: MLflow would run it at once
-        saved.write_text(_CODE.format(at_call=at_call, at_load=at_load))
-    if reference:
-        rows = [{k: v for k, v in row_of(n).items() if k != "label"} for n in range(1000, 1040)]
-        write_reference(folder, rows, [score_of(row) for row in rows])
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
