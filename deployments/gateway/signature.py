@@ -38,9 +38,36 @@ def faults(columns: Sequence[Column], row: Mapping[str, Any]) -> list[str]:
         if column.name not in row:
             if column.required:
                 found.append(f"{column.name} is missing")
-        elif not is_fit(column.type, row[column.name], column.required):
-            words = _WORDS.get(column.type, column.type)
-            found.append(f"{column.name} is not {words}: {row[column.name]!r}")
+            continue
+        told = column.within or {"type": column.type}
+        found += _faults_at(column.name, told, row[column.name], column.required)
+    return found
+
+
+def _faults_at(place: str, told: Mapping[str, Any], value: Any, required: bool) -> list[str]:
+    """Also of what lists and objects hold, each with its place: ``who.vip``, ``tags[2]``."""
+    kind = str(told["type"])
+    if not is_fit(kind, value, required):
+        return [f"{place} is not {_WORDS.get(kind, kind)}: {value!r}"]
+    if kind == "array" and "items" in told and value is not None:
+        parts = ((f"{place}[{at}]", told["items"], item) for at, item in enumerate(value))
+    elif kind == "map" and "values" in told and value is not None:
+        parts = ((f"{place}.{name}", told["values"], item) for name, item in value.items())
+    elif kind == "object" and "properties" in told and value is not None:
+        return _object_faults(place, told["properties"], value)
+    else:
+        return []
+    return [fault for part in parts for fault in _faults_at(*part, True)]
+
+
+def _object_faults(place: str, known: Mapping[str, Any], value: Mapping[str, Any]) -> list[str]:
+    found = [f"{place}.{name} is unknown" for name in sorted(value.keys() - known.keys())]
+    for name, told in known.items():
+        required = bool(told.get("required", True))
+        if name in value:
+            found += _faults_at(f"{place}.{name}", told, value[name], required)
+        elif required:
+            found.append(f"{place}.{name} is missing")
     return found
 
 
@@ -68,7 +95,7 @@ def is_fit(kind: str, value: Any, required: bool = True) -> bool:
         return isinstance(value, list)
     if kind in ("object", "map"):
         return isinstance(value, dict)
-    return True  # what lies within lists and objects: the model judges
+    return True  # MLflow's own kinds (tensors, any): the model judges
 
 
 def _is_time(value: str) -> bool:

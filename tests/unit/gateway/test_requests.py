@@ -15,7 +15,7 @@ from deployments.gateway.request import (
     read_outcomes,
     read_rows,
 )
-from deployments.gateway.signature import Column, is_fit
+from deployments.gateway.signature import Column, faults, is_fit
 
 COLUMNS = (Column("x", "double"), Column("n", "long"), Column("t", "string", required=False))
 ROW = {"id": "1", "unit": "u", "inputs": {"x": 1.5, "n": 2}}
@@ -43,6 +43,42 @@ FITS = [
 @pytest.mark.parametrize(("kind", "value", "fits"), FITS)
 def test_types(kind: str, value: Any, fits: bool) -> None:
     assert is_fit(kind, value) is fits
+
+
+WHO = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "required": True},
+        "vip": {"type": "boolean", "required": False},
+        "seen": {"type": "map", "values": {"type": "long"}, "required": False},
+    },
+}
+NESTED = (
+    Column("tags", "array", within={"type": "array", "items": {"type": "double"}}),
+    Column("who", "object", required=False, within=WHO),
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"tags": []}, []),
+        ({"tags": [1, 2.5], "who": None}, []),
+        ({"tags": [1], "who": {"name": "Ann", "seen": {"a": 1}}}, []),
+        ({"tags": [1, "one"]}, ["tags[1] is not a number or null: 'one'"]),
+        ({"tags": "one"}, ["tags is not a list: 'one'"]),
+        ({"tags": None}, ["tags is not a list: None"]),
+        ({"tags": [1], "who": {"vip": 1}},
+         ["who.name is missing", "who.vip is not true or false: 1"]),
+        ({"tags": [1], "who": {"name": "Ann", "age": 3}}, ["who.age is unknown"]),
+        ({"tags": [1], "who": {"name": "Ann", "seen": {"a": 0.5}}},
+         ["who.seen.a is not a whole number: 0.5"]),
+    ],
+)  # fmt: skip
+def test_what_lists_and_objects_hold_is_named_with_its_place(
+    row: dict[str, Any], found: list[str]
+) -> None:
+    assert faults(NESTED, row) == found
 
 
 WRONG_BODIES = [
