@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.stack import deploying
+from deployments.stack import deploying, leftovers
 from deployments.stack.addresses import free_ports, holder, write_settings, write_tokens
 from deployments.stack.parts import PARTS, ROOT, Part, environment, mark
 from deployments.stack.processes import Roster, start, stop, uninterrupted
@@ -19,6 +19,7 @@ from tasks.connections import Settings
 
 Say = Callable[[str], None]
 PREFECT, *OTHERS = PARTS
+WORKER = PARTS[-1]
 SLOW_TO_START = ("prefect", "mlflow")  # begun first: on two cores the rest would only slow them
 
 
@@ -41,6 +42,8 @@ class Stack:
                 self.ensure(part)
         self.wait_for(PREFECT)
         deploying.create_pool(self.ports["prefect"])
+        if not self.runs(WORKER):
+            self.end_lost_runs()
         for part in OTHERS:
             self.ensure(part)
         if not deploying.is_current(self.home, self.ports["prefect"]):
@@ -49,11 +52,21 @@ class Stack:
         for part in OTHERS:
             self.wait_for(part)
 
+    def runs(self, part: Part) -> bool:
+        known = self.roster.read().get(part.name)
+        return known is not None and known.process() is not None
+
+    def end_lost_runs(self) -> None:
+        """Before the worker starts any: those of the last one are over, or have a process."""
+        lost = leftovers.crash_lost_runs(f"http://127.0.0.1:{self.ports['prefect']}/api")
+        if lost:
+            self.say(f"{lost} runs ended with the stack; the watcher takes them up again")
+
     def ensure(self, part: Part) -> None:
         """Start it unless it runs, in place of whatever a killed one has left behind."""
-        known = self.roster.read().get(part.name)
-        if known is not None and known.process() is not None:
+        if self.runs(part):
             return
+        known = self.roster.read().get(part.name)
         if known is not None and part.has_port:
             stop([known])
         port = self.ports.get(part.name)
