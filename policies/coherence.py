@@ -140,6 +140,10 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             )
         if (metric == "slow") != (_at(rail, "slow_ms") is not None):
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
+        if _at(rail, "unit") == "request" and kind not in (None, "proportion"):
+            yield (*place, "unit"), "request belongs to errors and slow answers. Write day."
+        if _at(rail, "relative") is True and _at(rail, "unit") != "request":
+            yield (*place, "relative"), "belongs to the unit request, and only there."
         yield from _segments_agree(rail, place)
         if (kind, metric) in _MISMATCHED:
             yield (

@@ -150,13 +150,25 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
     return (
         f"{rail.why} Watched: the {_METRICS[rail.metric]}.{slow}",
         f"{_KINDS[rail.kind]}.",
-        f"To pass it must be proven that it is not worse by {rail.margin:g} or more.",
-        f"Proof that it is worse by more than {rail.rollback_at:g} rolls the release back.",
+        *_independent(rail),
+        f"To pass it must be proven that it is not worse by {_bound(rail, rail.margin)} or more.",
+        f"Proof that it is worse by more than {_bound(rail, rail.rollback_at)} rolls the release "
+        "back.",
         f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
         f"information of {rail.information:,.10g} at the end.",
         *_segments(rail.segments),
         *_business(rail),
     )
+
+
+def _independent(rail: Guardrail) -> tuple[str, ...]:
+    if rail.unit == "day":
+        return ()
+    return ("Requests are taken to be independent of each other, and weighed hour by hour.",)
+
+
+def _bound(rail: Guardrail, bound: float) -> str:
+    return f"{_percent(bound)} of the champion's rate" if rail.relative else f"{bound:g}"
 
 
 def _business(rail: Guardrail) -> tuple[str, ...]:

@@ -28,16 +28,26 @@ class Since(NamedTuple):
 
 def since_each_step(windows: Sequence[WindowPair]) -> list[Since]:
     """For every step after the first, in the order in which they began."""
-    starts: dict[str, list[datetime]] = {}
-    for window in windows:
-        starts.setdefault(window.step, []).append(window.start)
-    # Two steps may share a day: the one that ended earlier began earlier.
-    order = sorted(starts, key=lambda step: (min(starts[step]), max(starts[step])))
+    order = steps_in_order(windows)
     return [
         Since(step, tuple(w for w in windows if order.index(w.step) >= place))
         for place, step in enumerate(order)
         if place > 0
     ]
+
+
+def steps_in_order(windows: Sequence[WindowPair]) -> list[str]:
+    """As they began; of two that began on one day, the one that ended earlier comes first."""
+    starts: dict[str, list[datetime]] = {}
+    for window in windows:
+        starts.setdefault(window.step, []).append(window.start)
+    return sorted(starts, key=lambda step: (min(starts[step]), max(starts[step])))
+
+
+def in_order(windows: Sequence[WindowPair]) -> list[WindowPair]:
+    """Step by step, and by time within a step."""
+    order = steps_in_order(windows)
+    return sorted(windows, key=lambda w: (order.index(w.step), w.start))
 
 
 def mixed(whole: float, later: Sequence[float], steps: int) -> float:

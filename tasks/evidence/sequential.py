@@ -14,6 +14,9 @@ settled before that day, and the factors multiply, so the whole stays an e-proce
 half of the mixture stays with the exact counts: users who are failed now cannot wait for
 enough days to tell a bad week from a bad model.
 
+Where the policy says that requests are independent of each other (``unit: request``), rates are
+weighed by ``requests`` instead, hour by hour.
+
 Before ``min_clusters`` days harm is reported as it stands (both cores hold from the first
 days), but safe is withheld: a few calm days cannot speak for the week.
 
@@ -39,28 +42,16 @@ from tasks.evidence.day_mixture import (
     summarise_days,
 )
 from tasks.evidence.onset import mixed, since_each_step
+from tasks.evidence.requests import by_request
 from tasks.evidence.summary import NO_COUNTS, merge_counts
 from tasks.evidence.unit_means import unit_days
+from tasks.evidence.weighed import Weighed
 from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, sum_moments, tidy
 
 STATISTICS_VERSION = "2"
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
 HALVINGS = 18  # of the interval: finer than anybody reads
 GREATEST_RATE_MARGIN = 0.99  # a looser stage margin than this would ask nothing
-
-
-@dataclass(frozen=True)
-class _Weighed:
-    """What either kind of guardrail yields: the e-processes as functions of the bound."""
-
-    effect: float
-    log_e_harm: Callable[[float], float]
-    log_e_safe: Callable[[float], float]
-    lowest: float  # no effect is sought beyond these two
-    highest: float
-    rows: int
-    days: int
-    method: str
 
 
 def weigh(
@@ -84,7 +75,7 @@ def weigh(
         raise EvidenceError(f"margin_factor is {margin_factor}, it must be at least 1.")
     ordered = tidy(guardrail, windows)
     margin = guardrail.margin * margin_factor
-    if is_rate(guardrail):
+    if is_rate(guardrail) and not guardrail.relative:
         margin = min(margin, GREATEST_RATE_MARGIN)
     weighed = _weighed(guardrail, ordered, budget)
     common = Evidence(
@@ -106,11 +97,11 @@ def weigh(
     return _with_onset(told, guardrail, budget, later_steps) if later_steps else told
 
 
-def _weighed(
-    guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
-) -> _Weighed | None:
+def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
     if is_by_unit(guardrail):
         return _by_unit(guardrail, windows, budget)
+    if guardrail.unit == "request":
+        return by_request(guardrail, windows, budget)
     kind = _rates if is_rate(guardrail) else _paired
     return kind(guardrail, windows, budget)
 
@@ -126,7 +117,7 @@ def _with_onset(told: Evidence, guardrail: Guardrail, budget: Budget, later_step
     worst, step, part = max(later, key=lambda each: each[0], default=(0.0, "", None))
     onset = ""
     if part is not None and worst > max(whole, 0.0):
-        onset = f"since {step} began {part.effect:+.4f} in {part.days} days"
+        onset = f"since {step} began {part.effect:+.4f} in {part.clusters} {part.unit}"
     return told.model_copy(update={"log_e_harm": harm, "onset": onset})
 
 
@@ -162,14 +153,15 @@ def weigh_all(
 
 
 def _tell(
-    common: Evidence, weighed: _Weighed, guardrail: Guardrail, margin: float, budget: Budget
+    common: Evidence, weighed: Weighed, guardrail: Guardrail, margin: float, budget: Budget
 ) -> Evidence:
-    enough = weighed.days >= budget.min_clusters
+    least = budget.min_clusters if weighed.least is None else weighed.least
+    enough = weighed.clusters >= least
     log_e_safe = weighed.log_e_safe(margin)
-    detail = f"{weighed.days} days with rows of both models."
+    detail = f"{weighed.clusters} {weighed.unit} with rows of both models."
     if not enough:
         log_e_safe = min(log_e_safe, 0.0)
-        detail = f"{weighed.days} of at least {budget.min_clusters} days observed."
+        detail = f"{weighed.clusters} of at least {least} {weighed.unit} observed."
     lower, upper = _interval(weighed, budget)
     return common.model_copy(
         update={
@@ -180,14 +172,15 @@ def _tell(
             "log_e_harm": weighed.log_e_harm(guardrail.rollback_at),
             "log_e_safe": log_e_safe,
             "n": weighed.rows,
-            "clusters": weighed.days,
+            "clusters": weighed.clusters,
+            "unit": weighed.unit,
             "method": f"{weighed.method}, statistics {STATISTICS_VERSION}",
             "detail": detail,
         }
     )
 
 
-def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> _Weighed | None:
+def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
     moments = [sum_moments(w.paired for w in day) for day in by_day(windows)]
     moments = [m for m in moments if m.n > 0]
     if not moments:
@@ -196,9 +189,7 @@ def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget)
     return _days_weighed(guardrail, days, budget, sum(m.n for m in moments), "paired day means")
 
 
-def _by_unit(
-    guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
-) -> _Weighed | None:
+def _by_unit(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
     found = unit_days(guardrail, windows, budget.min_clusters)
     if found is None:
         return None
@@ -207,16 +198,16 @@ def _by_unit(
 
 def _days_weighed(
     guardrail: Guardrail, days: Days, budget: Budget, rows: int, method: str
-) -> _Weighed:
+) -> Weighed:
     reach = 20.0 * (math.sqrt(days.m2 / days.weight) + guardrail.margin)
-    return _Weighed(
+    return Weighed(
         effect=days.mean,
         log_e_harm=lambda r: log_e_above(days, r, guardrail.information, budget.rollback_alpha),
         log_e_safe=lambda m: log_e_below(days, m, guardrail.information, budget.promote_beta),
         lowest=days.mean - reach,
         highest=days.mean + reach,
         rows=rows,
-        days=days.n,
+        clusters=days.n,
         method=method,
     )
 
@@ -233,7 +224,7 @@ class _Split:
     rows: int
 
 
-def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> _Weighed | None:
+def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
     split = _split(windows, budget)
     if split is None:
         return None
@@ -250,14 +241,14 @@ def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) 
         exact = log_e_count_below(split.rare, bound, margin)
         return exact + log_e_below(split.many, bound, plan, budget.promote_beta)
 
-    return _Weighed(
+    return Weighed(
         effect=split.effect,
         log_e_harm=harm,
         log_e_safe=safe,
         lowest=-0.999,
         highest=0.999,
         rows=split.rows,
-        days=split.days,
+        clusters=split.days,
         method="exact counts, then day differences" if split.many.n else "exact counts",
     )
 
@@ -302,7 +293,7 @@ def _difference(champion: Counts, candidate: Counts) -> float:
     return candidate.events / candidate.n - champion.events / champion.n
 
 
-def _interval(weighed: _Weighed, budget: Budget) -> tuple[float | None, float | None]:
+def _interval(weighed: Weighed, budget: Budget) -> tuple[float | None, float | None]:
     """The effects that neither e-process rejects at the budget's error rates.
 
     ``None`` where even the furthest effect sought is not rejected.

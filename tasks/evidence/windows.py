@@ -45,7 +45,7 @@ def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPai
     ordered = sorted(windows, key=lambda w: (w.start, w.step, w.model_dump_json()))
     groups = groupby(ordered, key=lambda w: (w.start, w.step))
     added = tuple(_add(guardrail, list(group)) for _, group in groups)
-    for earlier, later in pairwise(added):
+    for earlier, later in pairwise(added if guardrail.unit == "day" else ()):
         if timedelta(0) < later.start - earlier.start < SHORTEST_DAY:
             raise EvidenceError(
                 f"{guardrail.name}: windows at {earlier.start} and {later.start} are not whole "

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policies.errors import RefusedError
 
 Day = tuple[datetime, datetime]  # start and end, UTC; 23 to 25 hours apart
+Each = Literal["day", "hour"]
+HOUR = timedelta(hours=1)
+
+
+def spans(first: datetime, last: datetime, time_zone: str, each: Each) -> Sequence[Day]:
+    """Local days, or whole hours, from the one that holds ``first`` to that of ``last``."""
+    return local_days(first, last, time_zone) if each == "day" else hours(first, last)
+
+
+def hours(first: datetime, last: datetime) -> Sequence[Day]:
+    begin = first.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    count = int((last - begin) / HOUR) + 1
+    return [(begin + n * HOUR, begin + (n + 1) * HOUR) for n in range(count)]
 
 
 def local_days(first: datetime, last: datetime, time_zone: str) -> Sequence[Day]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from policies.vocabulary import Counts, Value, WindowPair
+from tasks.telemetry.days import Each
 
 
 class Coverage(Value):
@@ -150,9 +151,16 @@ class Telemetry(Protocol):
         """
 
     def live_windows(
-        self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        time_zone: str,
+        slow_ms: float | None,
+        each: Each = "day",
     ) -> Sequence[WindowPair]:
-        """Per local day and step with weight > 0: counts of errors (or slow answers) per arm.
+        """Per local day (or hour) and step with weight > 0: errors (or slow answers) per arm.
 
         Candidate: rows it served. Champion: rows it scored, served or mirrored.
         """

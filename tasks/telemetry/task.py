@@ -59,6 +59,7 @@ def _observed(
                     now=now,
                     time_zone=labels.time_zone,
                     slow_ms=guardrail.slow_ms,
+                    each="hour" if guardrail.unit == "request" else "day",
                 )
             )
     return Observation(

@@ -35,7 +35,7 @@ from tasks.telemetry.adapters.ibis_sums import (
     segment_sums,
     variety,
 )
-from tasks.telemetry.days import closed_days
+from tasks.telemetry.days import Each, closed_days
 from tasks.telemetry.metrics import check_fault, check_loss
 from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
 
@@ -93,7 +93,14 @@ class IbisTelemetry:
             return segment_sums(rows.filter(rows.label.notnull()), metric, days)
 
     def live_windows(
-        self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        time_zone: str,
+        slow_ms: float | None,
+        each: Each = "day",
     ) -> Sequence[WindowPair]:
         check_fault(metric, slow_ms)
         with self._open("predictions") as source:
@@ -102,7 +109,7 @@ class IbisTelemetry:
             rows = source.keep(
                 "live", first_of(rows.filter(counted & (rows.weight_bp > 0)), "id", "arm")
             )
-            days = days_of(rows, time_zone)
+            days = days_of(rows, time_zone, each)
             return live_sums(rows, slow_ms if metric == "slow" else None, days) if days else ()
 
     def unit_windows(

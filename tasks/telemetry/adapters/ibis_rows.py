@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.telemetry.days import Day, local_days
+from tasks.telemetry.days import Day, Each, spans
 
 
 def first_of(rows: Any, *keys: str) -> Any:
@@ -30,11 +30,11 @@ def is_slow(rows: Any, slow_ms: float) -> Any:
     return rows.latency_ms.isnull() | (rows.latency_ms > slow_ms)
 
 
-def days_of(rows: Any, time_zone: str) -> Sequence[Day]:
+def days_of(rows: Any, time_zone: str, each: Each = "day") -> Sequence[Day]:
     edges = answer(rows.aggregate(first=rows.at.min(), last=rows.at.max()))[0]
     if edges["first"] is None:
         return ()
-    return local_days(utc(edges["first"]), utc(edges["last"]), time_zone)
+    return spans(utc(edges["first"]), utc(edges["last"]), time_zone, each)
 
 
 def by_day(rows: Any, days: Sequence[Day]) -> Any:

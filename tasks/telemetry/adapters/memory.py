@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from policies.errors import UnavailableError
 from policies.vocabulary import Counts, WindowPair
 from tasks.evidence.summary import moments_of
-from tasks.telemetry.days import Day, closed_days, local_days
+from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
 from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
 
@@ -143,14 +143,21 @@ class MemoryTelemetry:
         ]
 
     def live_windows(
-        self, release_id: str, metric: str, *, now: datetime, time_zone: str, slow_ms: float | None
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        time_zone: str,
+        slow_ms: float | None,
+        each: Each = "day",
     ) -> Sequence[WindowPair]:
         check_fault(metric, slow_ms)
         rows = [r for r in self._release(release_id, now) if r["weight_bp"] > 0]
         rows = [r for r in rows if r["arm"] == "champion" or (_is_candidate(r) and r["served"])]
         if not rows:
             return ()
-        days = local_days(min(map(_at, rows)), max(map(_at, rows)), time_zone)
+        days = spans(min(map(_at, rows)), max(map(_at, rows)), time_zone, each)
         windows: dict[tuple[datetime, str], list[Event]] = {}
         for row in _first(rows, "id", "arm"):
             if (day := _day_of(_at(row), days)) is not None:
