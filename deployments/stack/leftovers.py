@@ -12,14 +12,16 @@ WHY = "Its process ended with the stack."
 
 
 def crash_lost_runs(api: str) -> int:
-    """Mark as crashed what Prefect takes for running though no process here executes it.
+    """Mark as crashed what Prefect takes for under way though no process here executes it.
 
-    A worker sees its own runs crash. When it ended with them (Ctrl-C, a restart of the machine),
-    the watcher would have to wait until their leases run out. Returns how many were found.
+    Only while no worker runs: a worker sees its own runs crash. When it ended with them (Ctrl-C, a
+    restart of the machine), the watcher would have to wait until their leases run out; and one
+    run of the watcher that was submitted and never began would keep its only place for ever.
+    Returns how many were found.
     """
     try:
         executed = _executed()
-        lost = [run for run in _running(api) if run not in executed]
+        lost = [run for run in _under_way(api) if run not in executed]
         for run in lost:
             state = {"state": {"type": "CRASHED", "name": "Crashed", "message": WHY}, "force": True}
             httpx.post(
@@ -32,8 +34,8 @@ def crash_lost_runs(api: str) -> int:
     return len(lost)
 
 
-def _running(api: str) -> list[str]:
-    asked = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+def _under_way(api: str) -> list[str]:
+    asked = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
     told = httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=30).raise_for_status()
     return [str(run["id"]) for run in told.json()]
 

@@ -17,6 +17,7 @@ from policies.errors import RefusedError, UnavailableError
 from policies.vocabulary import Counts, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
+from tasks.telemetry.days import Each
 from tasks.telemetry.ports import (
     AgeShare,
     ArmSeen,
@@ -127,9 +128,15 @@ def paired(
 
 
 def live(
-    telemetry: Telemetry, now: datetime, metric: str = "error", slow_ms: float | None = None
+    telemetry: Telemetry,
+    now: datetime,
+    metric: str = "error",
+    slow_ms: float | None = None,
+    each: Each = "day",
 ) -> list[tuple[datetime, str, Counts | None, Counts | None]]:
-    windows = telemetry.live_windows(RELEASE, metric, now=now, time_zone=ZONE, slow_ms=slow_ms)
+    windows = telemetry.live_windows(
+        RELEASE, metric, now=now, time_zone=ZONE, slow_ms=slow_ms, each=each
+    )
     return [(w.start, w.step, w.champion, w.candidate) for w in windows]
 
 
@@ -603,6 +610,21 @@ def test_a_day_in_progress_has_live_counts(make: Make) -> None:
     rows = [score("a", "candidate", NOON, None, served=True, weight_bp=500, step="c")]
     assert live(make(predictions=rows), NOON + HOUR) == [
         (MIDNIGHT, "c", Counts(n=0, events=0), Counts(n=1, events=1))
+    ]
+
+
+def test_live_counts_by_the_hour(make: Make) -> None:
+    """Whole hours of UTC; one in which nothing was answered has no window."""
+    more: dict[str, Any] = {"step": "c", "weight_bp": 500}
+    late = NOON + 3 * HOUR - timedelta(microseconds=1)
+    rows = [
+        score("a", "champion", NOON, 0.5, **more),
+        score("b", "candidate", NOON + HOUR / 2, None, served=True, **more),
+        score("c", "champion", late, None, **more),
+    ]
+    assert live(make(predictions=rows), LATER, each="hour") == [
+        (NOON, "c", Counts(n=1, events=0), Counts(n=1, events=1)),
+        (NOON + 2 * HOUR, "c", Counts(n=1, events=1), Counts(n=0, events=0)),
     ]
 
 

@@ -15,7 +15,7 @@ from tasks.connections import World
 from tasks.ledger.record import live_releases, recall
 from tests.faults.stack_commands import PROGRAM, alive, seatrial
 
-pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(900)]
 SCENARIO, LOST = "unit_bug", "flight-delay-unit-bug"
 
 
@@ -30,7 +30,7 @@ def test_what_an_interrupted_demo_left_is_aborted_by_the_next(
     try:
         ledger = World(home).ledger
         (lost,) = live_releases(ledger, LOST)
-        again = seatrial(home, "demo", "--scenario", SCENARIO, "--json")
+        again = seatrial(home, "demo", "--scenario", SCENARIO, "--json", timeout=500)
         assert again.code == 0, again.err
         assert f"{lost.release_id} of an interrupted demo is aborted" in again.err
         (row,) = again.json
@@ -56,9 +56,9 @@ def _interrupt(home: Path, how: signal.Signals) -> None:
 
 
 def _until(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 200
+    end = time.monotonic() + 300
     while not done():
-        assert time.monotonic() < end, "not within 200 s"
+        assert time.monotonic() < end, "not within 300 s"
         time.sleep(0.2)
 
 

@@ -37,3 +37,23 @@ def test_a_feed_that_stops_after_full_weight_is_rolled_back_in_soak(world: Memor
     assert containing["finding"] == Finding.HARMFUL
     assert containing["reason"].startswith("inputs that change failed: 1 columns frozen")
     assert told.one("incident").payload["severity"] == "SEV1"
+
+
+def test_errors_are_weighed_by_the_hour_where_requests_are_independent(world: MemoryWorld) -> None:
+    """A sound candidate is released, and what its last look stood on are hours, not days."""
+    told = world.release(policy="score-by-request")
+    assert told.ended == "RELEASED"
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    (errors,) = [item for item in last["evidence"] if item["name"] == "errors"]
+    assert errors["unit"] == "hours" and errors["method"].startswith("independent requests")
+    starts = {window["start"] for window in errors["windows"]}
+    assert errors["clusters"] > 24 and len(starts) > 24
+
+
+def test_a_candidate_that_fails_in_the_canary_is_rolled_back_by_its_requests(
+    world: MemoryWorld,
+) -> None:
+    world.register("3", slope=2.0, fails_from_bp=3000)
+    told = world.release("3", policy="score-by-request")
+    assert (told.ended, told.steps()[-1]) == ("ROLLED BACK", "canary 30 %")
+    assert told.one("containing").payload["reason"].startswith("errors is worse than")
