@@ -142,8 +142,10 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
         if _at(rail, "unit") == "request" and kind not in (None, "proportion"):
             yield (*place, "unit"), "request belongs to errors and slow answers. Write day."
-        if _at(rail, "relative") is True and _at(rail, "unit") != "request":
-            yield (*place, "relative"), "belongs to the unit request, and only there."
+        if _at(rail, "unit") == "user" and kind not in (None, "mean"):
+            yield (*place, "unit"), "user belongs to a business metric. Write day or request."
+        if _at(rail, "relative") is True and _at(rail, "unit") in (None, "day"):
+            yield (*place, "relative"), "belongs to the units request and user. Write false."
         yield from _segments_agree(rail, place)
         if (kind, metric) in _MISMATCHED:
             yield (

@@ -164,11 +164,14 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
 def _independent(rail: Guardrail) -> tuple[str, ...]:
     if rail.unit == "day":
         return ()
+    if rail.unit == "user":
+        return ("Users are taken to be independent of each other, also those of one day.",)
     return ("Requests are taken to be independent of each other, and weighed hour by hour.",)
 
 
 def _bound(rail: Guardrail, bound: float) -> str:
-    return f"{_percent(bound)} of the champion's rate" if rail.relative else f"{bound:g}"
+    of = "mean" if rail.kind == "mean" else "rate"
+    return f"{_percent(bound)} of the champion's {of}" if rail.relative else f"{bound:g}"
 
 
 def _business(rail: Guardrail) -> tuple[str, ...]:

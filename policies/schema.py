@@ -117,8 +117,8 @@ class Guardrail(Rule):
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
     weight: Positive  # share of the harm budget
     slow_ms: Positive | None = None  # metric 'slow': an answer later than this counts
-    unit: Literal["day", "request"] = "day"  # what is independent of its neighbours
-    relative: bool = False  # unit 'request': bounds are shares of the champion's rate
+    unit: Literal["day", "request", "user"] = "day"  # what is independent of its neighbours
+    relative: bool = False  # not by the day: bounds are shares of the champion's rate or mean
     at_most: Share | None = None  # between releases: greatest share of a day's answers
     information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
     # effect estimate; the tuning scales of the e-process are fixed from it beforehand
@@ -146,8 +146,10 @@ class Guardrail(Rule):
             raise ValueError("log_loss and brier are paired_mean; error and slow are proportion")
         if self.unit == "request" and self.kind != "proportion":
             raise ValueError("unit 'request' belongs to errors and slow answers")
-        if self.relative and self.unit != "request":
-            raise ValueError("relative belongs to the unit 'request'")
+        if self.unit == "user" and self.kind != "mean":
+            raise ValueError("unit 'user' belongs to a business metric")
+        if self.relative and self.unit == "day":
+            raise ValueError("relative belongs to the units 'request' and 'user'")
         if (self.kind == "mean") != (self.metric == "business"):
             raise ValueError("business is mean, and nothing else is")
         own = (self.name_of_metric, self.direction, self.cap, self.without_value)

@@ -1,9 +1,7 @@
 """Means of independent units: values of both arms become evidence at every look.
 
-Also for what can be written as a mean: a ratio of two sums, linearised unit by unit
-(``of_ratios``), and a quantile, as the share of answers beyond a threshold that was frozen
-before the release (a rate; see ``rates``). Heavy tails are cut at a cap that was frozen before
-(``Guardrail.cap``), where the values are summed.
+Heavy tails are cut where the values are summed, at a cap that was frozen before
+(``Guardrail.cap``).
 
 Arrays as in ``arms``.
 """
@@ -34,6 +32,7 @@ class Means:
     alpha: float
     beta: float
     relative: bool  # bounds are shares of the champion's mean, else in the metric's own unit
+    negated: bool = False  # values of a metric that should be high: worse is nearer to zero
 
     def log_e_harm(self, worse: float) -> Floats:
         """Against "the candidate's mean is at most ``worse`` above the champion's"."""
@@ -47,7 +46,7 @@ class Means:
 
     def _sums(self, bound: float) -> Any:
         if self.relative:
-            return sums(self.arms, 1.0 + bound, 0.0)
+            return sums(self.arms, 1.0 - bound if self.negated else 1.0 + bound, 0.0)
         return sums(self.arms, 1.0, bound)
 
     @cached_property
@@ -63,36 +62,3 @@ class Means:
         import numpy as np
 
         return np.where(self._enough, log_e, 0.0)
-
-
-@dataclass(frozen=True)
-class UnitSums:
-    """Per window and arm, over units: how many, and the sums of numerator and denominator."""
-
-    n: Floats
-    x: Floats
-    y: Floats
-    xx: Floats
-    xy: Floats
-    yy: Floats
-
-    def mean_and_m2(self) -> tuple[Floats, Floats]:
-        """The ratio ``sum(y) / sum(x)`` and the squared deviations of its linearised values.
-
-        Delta method (Deng, Knoblich and Lu 2018): ``z = (y - R x) / mean(x)`` varies as the
-        ratio does, and its sum over the units is zero.
-        """
-        import numpy as np
-
-        n = np.maximum(self.n, 1.0)
-        mean_x = np.where(self.x != 0.0, self.x / n, 1.0)
-        ratio = self.y / n / mean_x
-        m2 = (self.yy - 2.0 * ratio * self.xy + ratio**2 * self.xx) / mean_x**2
-        return ratio, np.maximum(m2, 0.0)
-
-
-def of_ratios(step: Floats, a: UnitSums, b: UnitSums) -> Arms:
-    """Windows of a ratio, clustered by unit; a unit belongs to the window of its first request."""
-    mean_a, m2_a = a.mean_and_m2()
-    mean_b, m2_b = b.mean_and_m2()
-    return Arms(step, a.n, mean_a, m2_a, b.n, mean_b, m2_b)

@@ -14,8 +14,8 @@ settled before that day, and the factors multiply, so the whole stays an e-proce
 half of the mixture stays with the exact counts: users who are failed now cannot wait for
 enough days to tell a bad week from a bad model.
 
-Where the policy says that requests are independent of each other (``unit: request``), rates are
-weighed by ``requests`` instead, hour by hour.
+Where the policy says that requests or users are independent of each other (``unit``), rates are
+weighed by ``requests`` and business metrics by ``users`` instead.
 
 Before ``min_clusters`` days harm is reported as it stands (both cores hold from the first
 days), but safe is withheld: a few calm days cannot speak for the week.
@@ -45,6 +45,7 @@ from tasks.evidence.onset import mixed, since_each_step
 from tasks.evidence.requests import by_request
 from tasks.evidence.summary import NO_COUNTS, merge_counts
 from tasks.evidence.unit_means import unit_days
+from tasks.evidence.users import by_user
 from tasks.evidence.weighed import Weighed
 from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, sum_moments, tidy
 
@@ -98,6 +99,8 @@ def weigh(
 
 
 def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
+    if guardrail.unit == "user":
+        return by_user(guardrail, windows, budget)
     if is_by_unit(guardrail):
         return _by_unit(guardrail, windows, budget)
     if guardrail.unit == "request":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tasks.evidence import ratio_counts
 from tasks.evidence.arms import Arms, sums
-from tasks.evidence.means import Means, UnitSums, of_ratios
+from tasks.evidence.means import Means
 from tasks.evidence.normal_mixture import log_e, rho2_for
 from tasks.evidence.rates import Rates
 
@@ -171,23 +171,6 @@ def test_windows_that_scatter_more_than_their_rows_lower_the_evidence() -> None:
     explained = np.cumsum(arms.weight**2 * 2.0 / 100.0)[-1]
     assert v[-1] > 20 * explained
     assert abs(s[-1]) / math.sqrt(v[-1]) < 4
-
-
-def test_a_ratio_varies_by_its_users_and_not_by_their_rows() -> None:
-    """Clicks over views by user; the linearised spread is that of many resampled ratios."""
-    rng = np.random.default_rng(11)
-    views = rng.integers(1, 20, 400).astype(float)
-    clicks = rng.binomial(views.astype(int), rng.beta(2, 6, 400)).astype(float)
-    told = UnitSums(*(np.array([each]) for each in (
-        400.0, views.sum(), clicks.sum(), (views**2).sum(), (views * clicks).sum(),
-        (clicks**2).sum(),
-    )))  # fmt: skip
-    ratio, m2 = told.mean_and_m2()
-    picks = rng.integers(0, 400, (2000, 400))
-    again = clicks[picks].sum(axis=1) / views[picks].sum(axis=1)
-    assert ratio[0] == pytest.approx(clicks.sum() / views.sum())
-    assert math.sqrt(m2[0]) / 400 == pytest.approx(float(again.std()), rel=0.1)
-    assert of_ratios(np.zeros(1), told, told).mean_b[0] == ratio[0]
 
 
 # ── The mixture ─────────────────────────────────────────────────────────────────────────────
