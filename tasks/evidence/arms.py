@@ -103,7 +103,7 @@ def _variance(arms: Arms, h: Floats, factor: float) -> Floats:
     """What the rows explain, step by step."""
     import numpy as np
 
-    v = np.zeros(h.shape)
+    v = np.zeros(np.broadcast_shapes(h.shape, arms.spread_a.shape, arms.spread_b.shape))
     before: Any = 0.0
     for part in arms.parts:
         hh = h[..., part] ** 2
