@@ -6,7 +6,7 @@ Every function takes how many runs and a seed, and returns shares or counts over
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,18 @@ def releases(
         rates = Rates.of(step, na, xa, nb, xb, planned=planned, alpha=plan.alpha, beta=plan.beta)
         parts.append(_ended(rates, plan, np.cumsum(nb), whole=end == plan.windows))
     return Ended.together(parts)
+
+
+def pooled_difference(ratio: float, plan: Release) -> float:
+    """What all rows of each arm together would say of the rarest metric: expected rates."""
+    drifts, nb, base = np.array(plan.drifts), np.array(plan.candidate_rows), plan.base_rates[0]
+    na = plan.rows_a_window - nb
+    return float(base * ((ratio * drifts * nb).sum() / nb.sum() - (drifts * na).sum() / na.sum()))
+
+
+def split_difference(ratio: float, plan: Release) -> float:
+    """What the windows say, each by itself: expected rates."""
+    return float(plan.base_rates[0] * (ratio - 1.0) * np.mean(plan.drifts))
 
 
 def _planned(plan: Release) -> float:
@@ -220,6 +232,3 @@ def tail(slower: float, runs: int, seed: int, rows: int = 20_000, looks: int = 1
 def slack(required: float, runs: int) -> float:
     """Three standard errors of a share that really is what is required."""
     return 3.0 * math.sqrt(required * (1.0 - required) / runs)
-
-
-Simulation = Callable[[int, int], float]
