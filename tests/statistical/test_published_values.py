@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.special import log_ndtr
 from scipy.stats import t as student
 
+from tasks.evidence.normal_mixture import log_e, rho2_for
 from tests.benchmarks.rules import growthbook
 from tests.statistical.group_sequential import (
     crossing,
@@ -60,33 +60,25 @@ def test_those_boundaries_stop_two_and_a_half_percent_in_all() -> None:
     )
 
 
-def rho2_for(v_opt: float, alpha: float, *, sides: int = 1) -> float:
-    """Waudby-Smith and others, arXiv 2103.06476, eq. 161."""
-    log_a = math.log(alpha if sides == 2 else 2 * alpha)
-    return (-2 * log_a + math.log(1 - 2 * log_a)) / v_opt
-
-
-def log_e(s: float, v: float, rho2: float) -> float:
-    """Howard and others (2021): the one-sided normal mixture."""
-    spread = 1 + rho2 * v
-    tail = float(log_ndtr(math.sqrt(rho2 / spread) * s))
-    return math.log(2) - 0.5 * math.log(spread) + rho2 * s * s / (2 * spread) + tail
-
-
 def log_e_two_sided(s: float, v: float, rho2: float) -> float:
     return -0.5 * math.log1p(rho2 * v) + rho2 * s * s / (2 * (1 + rho2 * v))
 
 
 def test_one_sided_normal_mixture() -> None:
+    """The mixture that weighs a release, with its own tuning."""
     rho2 = rho2_for(V_OPT, ALPHA)
-    assert log_e(SUM, VARIANCE, rho2) == pytest.approx(CONFSEQ_LOG_ONE_SIDED, abs=1e-7)
-    bound = brentq(lambda s: log_e(s, VARIANCE, rho2) + math.log(ALPHA), 0, 100)
+
+    def at(s: float) -> float:
+        return float(log_e(np.asarray(s), np.asarray(VARIANCE), rho2))
+
+    assert at(SUM) == pytest.approx(CONFSEQ_LOG_ONE_SIDED, abs=1e-7)
+    bound = brentq(lambda s: at(s) + math.log(ALPHA), 0, 100)
     assert bound == pytest.approx(CONFSEQ_BOUND_ONE_SIDED, abs=1e-5)
 
 
 def test_two_sided_normal_mixture() -> None:
-    """The mixture behind displayed intervals, and behind the tuning of both."""
-    rho2 = rho2_for(V_OPT, ALPHA, sides=2)
+    """The same tuning at half the rate; sums on both sides speak."""
+    rho2 = rho2_for(V_OPT, ALPHA / 2)
     assert 1 / rho2 == pytest.approx(CONFSEQ_RHO_TWO_SIDED, abs=1e-5)
     assert log_e_two_sided(SUM, VARIANCE, rho2) == pytest.approx(CONFSEQ_LOG_TWO_SIDED, abs=1e-6)
     bound = math.sqrt((1 + rho2 * VARIANCE) / rho2 * math.log((1 + rho2 * VARIANCE) / ALPHA**2))
