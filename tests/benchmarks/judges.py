@@ -1,8 +1,8 @@
 """Seatrial beside the rules of other delivery systems, on the same recorded releases.
 
-    python -m tests.benchmarks.judges                # all of it, a few minutes
-    python -m tests.benchmarks.judges --runs 50      # a first look
-    make judges
+    make judges                                            # all of it, a few minutes
+    python -m tests.benchmarks.judges --runs 50            # a first look
+    python -m tests.benchmarks.judges --only flights       # --data: a folder for the demo's data
 
 **Minutes.** Five error rates through canary, ramp and soak while the champion's own rates drift
 (``tests/statistical/setting.py``; its digest is printed). Each rule is written from its published
@@ -21,6 +21,9 @@ A rule is right to roll back only what is worse than the margin, so its rollback
 false, and promoting a candidate at the margin is wrong more than ``beta`` of the time. ``missed``
 is the share of harmful candidates never rolled back, ``rows`` the candidate's requests until the
 release ended (median; with a miss they are all of them).
+
+**Flights.** ``tests/benchmarks/flights.py``: whole days share their weather, so rows are not
+independent, and the demo's own policy releases.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -166,19 +170,43 @@ def _least(harm: Harm, found: Mapping[str, Result]) -> str:
     return line + "."
 
 
+def minutes(runs: int, seed: int) -> Iterator[str]:
+    release, harms = SETTING.fine, SETTING.harms
+    table = measure(release, harms, runs, seed)
+    yield f"{runs} releases of each kind, a look a minute"
+    yield from told(table, harms)
+    yield from compared(table, harms, release.alpha)
+    error = 3 * (release.alpha * (1 - release.alpha) / runs) ** 0.5
+    yield f"Three standard errors of a share of {release.alpha:g}: {error:.3f}."
+
+
+def days(folder: Path, runs: int, seed: int) -> Iterator[str]:
+    from tests.benchmarks import flights  # trains models: only when asked for
+
+    yield f"{runs} releases of each kind on resampled days of flights, a look a day"
+    yield from flights.told(flights.measure(folder, runs, seed))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--only", choices=["minutes", "flights"])
+    parser.add_argument("--runs", type=int, default=400, help="releases judged by the minute")
+    parser.add_argument("--flight-runs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=SETTING.seed)
+    parser.add_argument("--data", type=Path, default=Path(".seatrial") / "demo")
     asked = parser.parse_args()
-    begun = time.monotonic()
-    print(f"{asked.runs} releases of each kind, seed {asked.seed}, setting {SETTING.digest()[:12]}")
-    table = measure(SETTING.fine, SETTING.harms, asked.runs, asked.seed)
-    for line in [*told(table, SETTING.harms), *compared(table, SETTING.harms, SETTING.fine.alpha)]:
-        print(line)
-    error = 3 * (SETTING.fine.alpha * (1 - SETTING.fine.alpha) / asked.runs) ** 0.5
-    print(f"Three standard errors of a share of {SETTING.fine.alpha:g}: {error:.3f}.")
-    print(f"{time.monotonic() - begun:.0f} s.")
+    if asked.runs < 1 or asked.flight_runs < 1:
+        parser.error("at least one release has to be judged")
+    print(f"setting {SETTING.digest()[:16]}, seed {asked.seed}")
+    tables = {
+        "minutes": lambda: minutes(asked.runs, asked.seed),
+        "flights": lambda: days(asked.data, asked.flight_runs, asked.seed),
+    }
+    for name in [asked.only] if asked.only else tables:
+        begun = time.monotonic()
+        for line in tables[name]():
+            print(line, flush=True)
+        print(f"{time.monotonic() - begun:.0f} s.\n", flush=True)
 
 
 if __name__ == "__main__":

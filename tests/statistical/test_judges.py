@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.benchmarks import judges
+from policies.loader import find
+from tests.benchmarks import flights, judges
 from tests.benchmarks.rules import argo, flagger, growthbook, kayenta, naive, seatrial
 from tests.benchmarks.streams import Streams, draw, exposed
 from tests.statistical.setting import SETTING, Harm, Release, Setting
@@ -218,3 +219,26 @@ def test_the_table_says_where_we_are_not_the_lowest() -> None:
     quick, slow = judges.Result(0.0, 1.0, 10.0), judges.Result(0.0, 1.0, 20.0)
     table = {"Kayenta": {"A/A": quick, "x2": quick}, judges.OURS: {"A/A": slow, "x2": slow}}
     assert any("NOT the lowest" in line for line in judges.compared(table, harms, 0.05))
+
+
+# Flights.
+
+
+def test_on_flights_flagger_is_a_day_late_and_never_promotes_a_full_counter() -> None:
+    full = np.asarray([[False, True, True, True], [False, False, False, True]])
+    later = flights._a_day_later(full)
+    assert [list(row).index(True) for row in later] == [2, 3]
+
+
+def test_flights_met_are_those_until_the_stop() -> None:
+    stops = np.asarray([[False, True, False], [False, False, False], [False, False, False]])
+    ending = flights._ending(stops, np.full(stops.shape, 100.0))
+    assert ending == flights.Ending(rolled_back=pytest.approx(1 / 3), promoted=pytest.approx(2 / 3),
+                                    met=300.0)  # fmt: skip
+
+
+def test_the_shares_of_flights_are_the_policys_own() -> None:
+    shares = flights._shares(find("flight-delay").policy)
+    assert len(shares) == flights.DAYS
+    assert shares[0] == 0.05
+    assert max(shares) == shares[-1] == flights.LARGEST_SHARE
