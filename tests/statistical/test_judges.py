@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu, norm
 
 from policies.loader import find
 from tests.benchmarks import flights, judges
@@ -115,6 +116,15 @@ def test_kayenta_classifies(
     assert kayenta.classify(control, experiment, direction) == label
 
 
+@pytest.mark.parametrize("control", [ABOUT_TEN, [1.0, 1.0, 2.0, 2.0, 3.0, 7.0]])
+def test_kayentas_rank_test_is_that_of_others(control: list[float]) -> None:
+    """Corrected for ties and for continuity, like scipy's."""
+    experiment = [*control[:3], 2.0, 8.0, 11.0]
+    known = mannwhitneyu(experiment, control, method="asymptotic", alternative="two-sided")
+    z = kayenta._z(np.asarray([control]), np.asarray([experiment]), np.zeros(1))
+    assert 2 * norm.sf(abs(z[0])) == pytest.approx(known.pvalue, abs=1e-12)
+
+
 def test_kayenta_passes_errors_where_the_baseline_has_none() -> None:
     """spinnaker/kayenta#377 and #799: an empty baseline is Nodata, with ``replace`` a Pass."""
     errors = [NAN, 2.0, NAN, 1.0, 3.0] * 6
@@ -134,6 +144,24 @@ def test_kayenta_passes_seven_bad_points_of_ten(bad: int, label: str) -> None:
     """spinnaker/spinnaker#6278 (kayenta#780): 100 against 1 is seen from the eighth point on."""
     experiment = [100.0] * bad + [1.0] * (10 - bad)
     assert kayenta.classify([1.0] * 10, experiment, "increase") == label
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("resemblance", "least", "most"), [(0.0, 0.0, 0.05), (0.5, 0.2, 0.45)])
+def test_kayenta_takes_minutes_that_resemble_each_other_for_harm(
+    resemblance: float, least: float, most: float
+) -> None:
+    """No difference, a hundred minutes judged twenty times: one canary in three is refused."""
+    noise = np.random.default_rng(7).normal(size=(2, 200, 100))
+    for minute in range(1, 100):
+        fresh = math.sqrt(1 - resemblance**2) * noise[..., minute]
+        noise[..., minute] = resemblance * noise[..., minute - 1] + fresh
+    a, b = noise
+    flagged = np.zeros(200, dtype=bool)
+    for end in range(5, 101, 5):
+        flagged |= kayenta.is_high(a[:, :end], b[:, :end])
+        flagged |= kayenta.is_high(-a[:, :end], -b[:, :end])
+    assert least <= flagged.mean() <= most
 
 
 def test_kayenta_leaves_an_error_out_of_the_score() -> None:
