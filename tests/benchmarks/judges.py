@@ -12,7 +12,7 @@ description, with its defaults (``tests/benchmarks/rules/``), and sees the same 
 * *fixed* sets each at the highest rate the champion will reach, and the margin on top;
 * *relative* asks for the champion's rate at the same time, and the margin on top;
 * *calibrated* raises the fixed thresholds until other A/A releases are rolled back 5 % of the time
-  at most: what an operator could reach who could rehearse a thousand releases beforehand.
+  at most: what an operator could reach who rehearsed a hundred releases beforehand.
 
 GrowthBook tests each metric at .05 by default; *alpha shared* divides that by their number.
 GrowthBook and Kayenta compare arms of equal size, as they advise; Seatrial all of the traffic.
@@ -29,6 +29,7 @@ independent, and the demo's own policy releases.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def measure(release: Release, harms: Sequence[Harm], runs: int, seed: int) -> Ta
                 parts[name].append((ended, exposed(streams, ended)))
         for name, found in parts.items():
             table[name][harm.name] = _result(found)
+        print(f"  {harm.name} done", file=sys.stderr, flush=True)
     return table
 
 

@@ -1,12 +1,13 @@
 """Argo Rollouts' background analysis: a threshold, and how often it may be missed.
 
 argo-rollouts docs/features/analysis.md: ``successCondition``, measured every ``interval``; a
-metric fails when *more* measurements failed than ``failureLimit`` (default 0; the page's own
-example allows 3 and measures five minutes every five minutes), in total, not in a row. A
-measurement that could not be made is an error; more than ``consecutiveErrorLimit`` (default 4)
-in a row end the metric too. One metric ends the run, and the rollout aborts. When its steps are
-done the analysis is terminated, and what is terminated counts as successful
-(``assessMetricStatus`` in analysis/analysis.go). NaN is no error: the condition is just not true.
+metric fails when *more* measurements failed than ``failureLimit``, in total, not in a row. The
+default is 0; the page's own example allows 3 and measures five minutes every five minutes (its
+prose speaks of the third failure, the code stops at the fourth). A measurement that could not be
+made is an error; more than ``consecutiveErrorLimit`` (default 4) in a row end the metric too. One
+metric ends the run, and the rollout aborts. When its steps are done the analysis is terminated,
+and what is terminated counts as successful (``assessMetricStatus`` in analysis/analysis.go). NaN
+is no error: the condition is just not true.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Safe Rollouts (docs.growthbook.io/features/safe-rollouts) stop as soon as one gu
 significantly worse. The half-width is equation 134 of Waudby-Smith and others
 (arXiv 2103.06476v7) with rho of equation 161 at twice alpha; tuning 5000 and alpha 0.05 are the
 defaults of ``gbstats`` (``SequentialConfig``). Both arms are of equal size and the rows of all
-steps are added up, which equal arms allow. What is still undecided at the end ships.
+steps are added up, which equal arms allow. It is looked at in every window here, more often than
+its snapshots are taken. What is still undecided at the end ships.
 
 No variance is told as no difference (``gbstats`` gives its default result): nothing stops.
 """
