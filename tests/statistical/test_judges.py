@@ -247,6 +247,15 @@ def test_the_table_says_where_we_are_not_the_lowest() -> None:
     quick, slow = judges.Result(0.0, 1.0, 10.0), judges.Result(0.0, 1.0, 20.0)
     table = {"Kayenta": {"A/A": quick, "x2": quick}, judges.OURS: {"A/A": slow, "x2": slow}}
     assert any("NOT the lowest" in line for line in judges.compared(table, harms, 0.05))
+    table[judges.OURS] = table["Kayenta"]
+    assert any("Kayenta and Seatrial (10" in line for line in judges.compared(table, harms, 0.05))
+
+
+def test_a_rule_with_too_many_false_rollbacks_is_not_compared() -> None:
+    harms = (Harm("A/A", (1,), "none"), Harm("x2", (2,), "harm"))
+    hasty, calm = judges.Result(0.06, 0.94, 1.0), judges.Result(0.05, 0.95, 20.0)
+    table = {"Flagger": {"A/A": hasty, "x2": hasty}, judges.OURS: {"A/A": calm, "x2": calm}}
+    assert not any("Flagger" in line for line in judges.compared(table, harms, 0.05))
 
 
 # Flights.
