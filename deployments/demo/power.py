@@ -49,6 +49,7 @@ class Voyage:
     outcome: str  # released, rolled back or held
     day: int
     step: str
+    met: int = 0  # flights the candidate answered for until then
 
 
 Day = Mapping[str, Moments]  # of all rows under "", and of each group under its value
@@ -72,12 +73,16 @@ def sail(policy: ReleasePolicy, days: Sequence[Day]) -> Voyage:
             seen = days[begun : now - _days_behind(policy)]
             decision = _look(policy, step, seen, steps, tuple(weights))
             if decision is Decision.ROLL_BACK:
-                return Voyage("rolled back", now, step.name)
+                return Voyage("rolled back", now, step.name, _met(weights))
             if decision is Decision.PASS and now >= entered + rules.min_days:
                 break
             if now >= entered + rules.deadline_days:
-                return Voyage("held", now, step.name)
-    return Voyage("released", now, "soak")
+                return Voyage("held", now, step.name, _met(weights))
+    return Voyage("released", now, "soak", _met(weights))
+
+
+def _met(weights: Sequence[int]) -> int:
+    return sum(weights) * FLIGHTS_A_DAY // 10_000
 
 
 def _next_look(rules: StageRules, entered: int, now: int) -> int:
