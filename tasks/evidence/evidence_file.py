@@ -24,7 +24,7 @@ from policies.schema import ReleasePolicy
 from policies.vocabulary import Digest, Entry, Evidence, Value, Verdict
 from tasks.evidence.digest import digest_of_json
 
-FORMAT = "seatrial evidence"
+FORMAT = "seatrial-evidence"
 FORMAT_VERSION = "1"
 LARGEST_BYTES = 4_000_000  # a look of a year with ten guardrails has less than half of it
 LARGEST_EXACT_INT = 2**53 - 1
@@ -76,7 +76,7 @@ class LookedEntry(_Entry):
 class EvidenceFile(Value):
     """The file, read. ``opened`` and ``looked`` are entries of one release."""
 
-    format: Literal["seatrial evidence"]
+    format: Literal["seatrial-evidence"]
     format_version: Literal["1"]
     opened: OpenedEntry
     looked: LookedEntry

@@ -212,15 +212,15 @@ UNREADABLE = [
     (b"", "not readable JSON"),
     (b"\x80\x81", "not readable JSON"),
     (b"[1, 2]", "no evidence file"),
-    (b'{"format": "seatrial evidence", "format_version": "9"}', "format version '9'"),
-    (b'{"format": "seatrial evidence", "format": "x"}', "stands twice"),
+    (b'{"format": "seatrial-evidence", "format_version": "9"}', "format version '9'"),
+    (b'{"format": "seatrial-evidence", "format": "x"}', "stands twice"),
     (b'{"a": NaN}', "NaN stands where"),
     (b'{"a": -Infinity}', "-Infinity stands where"),
     (b'{"a": 1e999}', "1e999 stands where"),
     (b'{"a": ' + b"9" * 5000 + b"}", "not readable JSON"),
     (b'"\\ud800"', "not readable JSON"),
     (b"[" * 100_000, "nested too deeply"),
-    (b'{"format": "seatrial evidence", "format_version": "1"}', "opened is missing"),
+    (b'{"format": "seatrial-evidence", "format_version": "1"}', "opened is missing"),
     (b" " * 4_000_001, "larger than 4 MB"),
 ]
 
