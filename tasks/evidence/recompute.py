@@ -33,6 +33,7 @@ from tasks.evidence.step import due_at, weigh_step
 TOLERANCE = 1e-9  # relative; of an e-value, so absolute for its logarithm
 MOST_WINDOWS = 5_000  # of one guardrail: more than a release can have lasted days
 LOGARITHMS = ("log_e_harm", "log_e_safe")
+_TOO_LARGE = "The windows hold numbers too large to be weighed."
 _ADVICE = "Compare the file with the ledger: seatrial why RELEASE --evidence FILE writes it again."
 
 
@@ -173,8 +174,7 @@ def _weighed(
     except EvidenceError as error:
         raise EvidenceError(error.message, advice=error.advice or _ADVICE) from error
     except (ArithmeticError, ValueError) as error:
-        what = f"The windows cannot be weighed: {error}."
-        raise EvidenceError(what, advice=_ADVICE) from error
+        raise EvidenceError(_TOO_LARGE, advice=_ADVICE) from error
     _refuse_endless(found)
     names = {item.name for item in recorded}
     kept = [found.get(item.name, item) for item in recorded if item.kind == "check"
@@ -190,11 +190,10 @@ def _is_blind(recorded: Sequence[Evidence]) -> bool:
 
 
 def _refuse_endless(found: Mapping[str, Evidence]) -> None:
-    for name, item in found.items():
+    for item in found.values():
         numbers = (item.effect, item.lower, item.upper, item.log_e_harm, item.log_e_safe)
         if not all(math.isfinite(value) for value in numbers if value is not None):
-            what = f"{name}: its windows hold numbers too large to be weighed."
-            raise EvidenceError(what, advice=_ADVICE)
+            raise EvidenceError(_TOO_LARGE, advice=_ADVICE)
 
 
 def _evidence(recorded: Sequence[Evidence], found: Sequence[Evidence]) -> Iterator[Difference]:
@@ -222,8 +221,9 @@ def _item(recorded: Evidence, found: Evidence) -> Iterator[Difference]:
 
 def _number(what: str, old: float, new: float, is_logarithm: bool) -> Iterator[Difference]:
     scale = 1.0 if is_logarithm else max(abs(old), abs(new))
-    if not abs(old - new) <= TOLERANCE * scale:
-        yield Difference(what, repr(old), repr(new), abs(old - new))
+    apart = abs(old - new)
+    if not apart <= TOLERANCE * scale:
+        yield Difference(what, repr(old), repr(new), apart if math.isfinite(apart) else None)
 
 
 # ── 3 and 4: verdict ────────────────────────────────────────────────────────────────────────
