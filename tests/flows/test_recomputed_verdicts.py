@@ -21,6 +21,7 @@ STORIES = [
     ("a better model is released", "score", {"slope": 2.0}, "RELEASED"),
     ("one that fails for users is rolled back", "score",
      {"slope": 2.0, "fails_from_bp": 3000}, "ROLLED BACK"),
+    ("one that brings less is rolled back", "score-paid", {"slope": 2.0}, "ROLLED BACK"),
     ("each group is watched by itself", "score-watched", {"slope": 2.0}, "RELEASED"),
 ]  # fmt: skip
 
@@ -31,6 +32,8 @@ def test_every_look_is_recomputed_to_what_was_decided(
 ) -> None:
     """Verdict, findings, reasons and every number: the same, from the file alone."""
     world.register("3", **knobs)
+    if policy == "score-paid":
+        world.earns = lambda arm: {"champion": 10.0, "candidate": 2.0}[arm]
     told = world.release("3", policy=policy)
     assert told.ended == ended
     looks = recomputed(told)
