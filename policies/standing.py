@@ -101,7 +101,7 @@ def _would_change(item: Evidence, judged: Judged, safe: EValue | None, harm: EVa
         return "Nothing: harm is proven, and a rollback is final."
     ends = f"Harm by itself needs {harm.needed:.4g}, has {harm.has}." if harm else ""
     if judged.code == "too_little_data" or safe is None:
-        return f"More days. {ends}".strip()
+        return f"More {item.unit or 'days'}. {ends}".strip()
     has = f"needs e-value {safe.needed:.4g}, has {safe.has}."
     return f"To {'stay' if judged.code == 'within_margin' else 'be'} safe it {has} {ends}".strip()
 

@@ -110,7 +110,7 @@ def _tell(file: EvidenceFile, found: Recomputed, items: tuple[Standing, ...]) ->
     checks = [item for item in items if item.kind == "check"]
     if rails:
         columns = ("guardrail", "finding", "effect (interval)", "margin", "safe e-value",
-                   "harm e-value", "rows", "days")  # fmt: skip
+                   "harm e-value", "rows", "in")  # fmt: skip
         show({}, table("Guardrails", columns, [_rail(item) for item in rails]), False)
     if checks:
         asked = ("check", "finding", "measured", "at most", "rows")
@@ -131,7 +131,15 @@ def _rail(item: Standing) -> tuple[object, ...]:
         effect += f" ({item.lower:+.4f} to {item.upper:+.4f})"
     margin = "–" if item.margin is None else f"{item.margin:.4g}"
     values = (each.text if each else "–" for each in (item.safe, item.harm))
-    return (item.name, item.finding.value, effect, margin, *values, item.n, item.clusters)
+    return (
+        item.name,
+        item.finding.value,
+        effect,
+        margin,
+        *values,
+        item.n,
+        f"{item.clusters} {item.unit}",
+    )
 
 
 def _check(item: Standing) -> tuple[object, ...]:

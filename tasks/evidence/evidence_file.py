@@ -26,7 +26,7 @@ from tasks.evidence.digest import digest_of_json
 
 FORMAT = "seatrial-evidence"
 FORMAT_VERSION = "1"
-LARGEST_BYTES = 4_000_000  # a look of a year with ten guardrails has less than half of it
+LARGEST_BYTES = 16_000_000  # half a year of hours, of ten guardrails
 LARGEST_EXACT_INT = 2**53 - 1
 MOST_FAULTS = 8  # told; the first ones are the ones to look at
 _WRITE_AGAIN = "Write it again from the ledger: seatrial why RELEASE --evidence FILE"

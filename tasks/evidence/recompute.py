@@ -31,7 +31,7 @@ from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.evidence.step import due_at, weigh_step
 
 TOLERANCE = 1e-9  # relative; of an e-value, so absolute for its logarithm
-MOST_WINDOWS = 5_000  # of one guardrail: more than a release can have lasted days
+MOST_WINDOWS = 20_000  # of one guardrail: two years of hours
 LOGARITHMS = ("log_e_harm", "log_e_safe")
 _TOO_LARGE = "The windows hold numbers too large to be weighed."
 _ADVICE = "Compare the file with the ledger: seatrial why RELEASE --evidence FILE writes it again."

@@ -22,6 +22,8 @@ STORIES = [
     ("one that fails for users is rolled back", "score",
      {"slope": 2.0, "fails_from_bp": 3000}, "ROLLED BACK"),
     ("one that brings less is rolled back", "score-paid", {"slope": 2.0}, "ROLLED BACK"),
+    ("requests that are independent of each other", "score-by-request", {"slope": 2.0},
+     "RELEASED"),
     ("each group is watched by itself", "score-watched", {"slope": 2.0}, "RELEASED"),
 ]  # fmt: skip
 

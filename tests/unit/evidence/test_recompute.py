@@ -221,7 +221,7 @@ UNREADABLE = [
     (b'"\\ud800"', "not readable JSON"),
     (b"[" * 100_000, "nested too deeply"),
     (b'{"format": "seatrial-evidence", "format_version": "1"}', "opened is missing"),
-    (b" " * 4_000_001, "larger than 4 MB"),
+    (b" " * 16_000_001, "larger than 16 MB"),
 ]
 
 
