@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flows.looks import is_as_evaluated
 from flows.messages import tell
-from flows.pages import show_page
+from flows.pages import report, show_page
 from flows.rollback import rollback
 from policies.errors import UnavailableError
 from policies.lifecycle import Move, Release, stop_asked_at
 from policies.vocabulary import Outcome
-from tasks.documents.task import write_documents
+from tasks.documents.task import write_documents, write_evidence
 from tasks.ledger.task import Log, wall_clock
 from tasks.notify import alarm, message
 from tasks.registry.task import CHAMPION_ALIAS, label_registry, set_alias
@@ -81,6 +81,7 @@ def close(log: Log, state: Release, move: Move) -> None:
 def finish(log: Log, state: Release) -> None:
     """What a closed release leaves to people: its documents and a last message, each once."""
     if not any(entry.kind == "document" for entry in log.entries()):
+        report(log, write_evidence(log.release_id))
         for name, digest in write_documents(log.release_id).items():
             log.fact("document", {"name": name, "digest": digest})
     show_page(log)

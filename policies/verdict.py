@@ -19,7 +19,17 @@ import math
 from collections.abc import Sequence
 
 from policies.schema import ReleasePolicy
-from policies.vocabulary import Decision, Evidence, Finding, Judged, Step, Verdict
+from policies.vocabulary import (
+    Decision,
+    Evidence,
+    Finding,
+    Judged,
+    ReasonCode,
+    Step,
+    Verdict,
+)
+
+_Ruled = tuple[Finding, ReasonCode, str]
 
 _WORST_FIRST = (
     Finding.HARMFUL,
@@ -41,7 +51,7 @@ def judge(policy: ReleasePolicy, step: Step, evidence: Sequence[Evidence]) -> Ve
             decision=Decision.ROLL_BACK,
             finding=Finding.HARMFUL,
             reason=f"{worst.name} is worse than {worst.rollback_at:g} allows: "
-            f"{_effect(worst)}; harm e-value {_power(total)} of "
+            f"{_effect(worst)}; harm e-value {power(total)} of "
             f"{1 / policy.budget.rollback_alpha:g} needed.",
             judged=judged,
             log_e_harm_total=total,
@@ -84,49 +94,54 @@ def worst_of(judged: Sequence[Judged]) -> Finding:
 
 
 def _judge_one(policy: ReleasePolicy, item: Evidence) -> Judged:
-    finding, reason = _check(item) if item.kind == "check" else _guardrail(policy, item)
-    return Judged(name=item.name, finding=finding, reason=reason)
+    finding, code, reason = _check(item) if item.kind == "check" else _guardrail(policy, item)
+    return Judged(name=item.name, finding=finding, reason=reason, code=code)
 
 
-def _status(item: Evidence) -> tuple[Finding, str] | None:
-    told = {
-        "down": (Finding.SOURCE_DOWN, f"{item.name}: the source did not answer. {item.detail}"),
-        "invalid": (Finding.INVALID, f"{item.name}: the comparison is broken. {item.detail}"),
-        "scarce": (Finding.NOT_ENOUGH_EVIDENCE, f"{item.name}: too little to say. {item.detail}"),
+def _status(item: Evidence) -> _Ruled | None:
+    told: dict[str, tuple[Finding, ReasonCode, str]] = {
+        "down": (Finding.SOURCE_DOWN, "source_down", "the source did not answer"),
+        "invalid": (Finding.INVALID, "comparison_broken", "the comparison is broken"),
+        "scarce": (Finding.NOT_ENOUGH_EVIDENCE, "too_little_data", "too little to say"),
     }
     found = told.get(item.status)
-    return None if found is None else (found[0], found[1].strip())
+    return None if found is None else _ruled(*found[:2], f"{item.name}: {found[2]}.", item)
 
 
-def _check(item: Evidence) -> tuple[Finding, str]:
+def _ruled(finding: Finding, code: ReasonCode, reason: str, item: Evidence) -> _Ruled:
+    return finding, code, f"{reason} {item.detail}".strip()
+
+
+def _check(item: Evidence) -> _Ruled:
     if (status := _status(item)) is not None:
         return status
     if item.effect is None or item.limit is None:
-        return Finding.INVALID, f"{item.name}: nothing to compare. {item.detail}".strip()
+        reason = f"{item.name}: nothing to compare."
+        return _ruled(Finding.INVALID, "nothing_to_judge", reason, item)
     told = f"{item.effect:.4g} {item.unit} against at most {item.limit:g}".replace("  ", " ")
     if item.effect > item.limit:
-        return Finding.HARMFUL, f"{item.name} failed: {told}. {item.detail}".strip()
-    return Finding.SAFE, f"{item.name} holds: {told}."
+        return _ruled(Finding.HARMFUL, "check_failed", f"{item.name} failed: {told}.", item)
+    return Finding.SAFE, "check_holds", f"{item.name} holds: {told}."
 
 
-def _guardrail(policy: ReleasePolicy, item: Evidence) -> tuple[Finding, str]:
+def _guardrail(policy: ReleasePolicy, item: Evidence) -> _Ruled:
     if item.log_e_harm is not None and item.weight > 0:
         alone = math.log(item.weight) + item.log_e_harm
         if alone >= -math.log(policy.budget.rollback_alpha):
-            return Finding.HARMFUL, f"{item.name} is harmful: {_effect(item)}."
+            return Finding.HARMFUL, "harm_proven", f"{item.name} is harmful: {_effect(item)}."
     if (status := _status(item)) is not None:
         return status
     if item.log_e_safe is None or item.margin is None:
-        return (
-            Finding.INVALID,
-            f"{item.name}: no evidence value was computed. {item.detail}".strip(),
-        )
+        reason = f"{item.name}: no evidence value was computed."
+        return _ruled(Finding.INVALID, "nothing_to_judge", reason, item)
     if item.log_e_safe >= -math.log(policy.budget.promote_beta):
-        return Finding.SAFE, f"{item.name} is not worse than {item.margin:g}: {_effect(item)}."
+        reason = f"{item.name} is not worse than {item.margin:g}: {_effect(item)}."
+        return Finding.SAFE, "within_margin", reason
     return (
         Finding.NOT_ENOUGH_EVIDENCE,
+        "not_yet_within_margin",
         f"{item.name}: not yet shown to be within {item.margin:g}: {_effect(item)}, "
-        f"e-value {_power(item.log_e_safe)} of {1 / policy.budget.promote_beta:g} needed.",
+        f"e-value {power(item.log_e_safe)} of {1 / policy.budget.promote_beta:g} needed.",
     )
 
 
@@ -144,7 +159,8 @@ def _effect(item: Evidence) -> str:
     return f"{text}; {item.onset}" if item.onset else text
 
 
-def _power(log_value: float) -> str:
+def power(log_value: float) -> str:
+    """An e-value as people read it, from its logarithm: one beyond any float keeps its size."""
     return f"{math.exp(log_value):.3g}" if log_value < 700 else f"10^{log_value / math.log(10):.0f}"
 
 

@@ -159,12 +159,25 @@ class WindowPair(Value):
     candidate_units: Moments | None = None
 
 
+ReasonCode = Literal[
+    "",  # recorded before there were codes
+    "harm_proven", "within_margin", "not_yet_within_margin",  # a guardrail's e-values
+    "check_failed", "check_holds",  # a check's value against its limit
+    "too_little_data", "source_down", "comparison_broken",  # nothing was judged: its status
+    "nothing_to_judge",  # the numbers themselves are missing
+]  # fmt: skip
+
+
 class Judged(Value):
-    """One guardrail's evidence with its finding and the sentence that explains it."""
+    """One guardrail's evidence with its finding and the sentence that explains it.
+
+    ``code``: the rule that was met, for programs; `docs/reference/evidence-format.md` lists them.
+    """
 
     name: str
     finding: Finding
     reason: str
+    code: ReasonCode = ""
 
 
 class Verdict(Value):

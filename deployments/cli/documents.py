@@ -27,8 +27,8 @@ def docs(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a release's page, model card and deployment record, from the ledger alone."""
-    from tasks.documents.writing import write_page, write_records
+    """Write a release's page, model card, deployment record and evidence, from the ledger alone."""
+    from tasks.documents.writing import write_evidence, write_page, write_records
 
     world = here()
     known(world.ledger, release_id)
@@ -37,6 +37,7 @@ def docs(
     kinds = write_records(entries, folder)
     page = write_page(entries, folder, _addresses(world))
     written = {"page": str(page)} | {kind: str(folder / f"{kind}.md") for kind in kinds}
+    written["evidence"] = str(write_evidence(entries, folder))
     text = "\n".join(f"{name.replace('_', ' '):18} {path}" for name, path in written.items())
     show({"release_id": release_id, **written}, text, as_json)
     if open_page:

@@ -1,4 +1,7 @@
-"""The command line: ``seatrial``. Exit 0 done, 1 refused or unhealthy, 2 usage, 3 incomplete."""
+"""The command line: ``seatrial``. Exit 0 done, 1 refused or unhealthy, 2 usage, 3 incomplete.
+
+``seatrial judge`` has one more: 4, what it recomputed is not what was recorded.
+"""
 
 from __future__ import annotations
 

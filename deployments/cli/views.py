@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -89,12 +91,22 @@ def why(
     release_id: Annotated[
         str, typer.Argument(help="The release's id, from `seatrial status`; or a model.")
     ],
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="Write the evidence of one look to this file, for `seatrial judge`."),
+    ] = None,
+    entry: Annotated[
+        int | None, typer.Option(help="Which look, by its entry's number; else the last one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Who decided what, when, on which evidence: from the ledger alone."""
     from tasks.ledger.story import why as tell
 
     world = here()
+    if evidence is not None or entry is not None:
+        _write_evidence(world, release_id, evidence, entry, as_json)
+        return
     entries = world.ledger.entries(model=release_id)
     if not entries:
         known(world.ledger, release_id)
@@ -106,3 +118,18 @@ def why(
     ]
     columns = ("entry", "when (UTC)", "who", "what", "because, on which evidence")
     show([e.plain() for e in entries], table(f"Why {release_id}", columns, rows), as_json)
+
+
+def _write_evidence(
+    world: World, release_id: str, to: Path | None, entry: int | None, as_json: bool
+) -> None:
+    from tasks.documents.files import replace_text
+    from tasks.evidence.evidence_file import evidence_of
+
+    if to is None:
+        raise typer.BadParameter("--entry goes with --evidence FILE")
+    known(world.ledger, release_id)
+    text = evidence_of(world.ledger.entries(release_id=release_id), entry)
+    replace_text(to.absolute(), text)
+    told = f"{to} holds the evidence. Recompute its verdict: seatrial judge {quote(str(to))}"
+    show({"release_id": release_id, "evidence": str(to)}, told, as_json)

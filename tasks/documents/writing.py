@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from tasks.documents.page.next_steps import FILES, Addresses
 from tasks.documents.page.page import release_page
 from tasks.documents.page.rendering import render_page
 from tasks.documents.rendering import render
+from tasks.evidence.evidence_file import evidence_of
 
 PAGE = "page.html"
+EVIDENCE = "evidence"
 
 
 def write_records(entries: Sequence[Entry], folder: Path) -> dict[str, str]:
@@ -27,6 +30,18 @@ def write_records(entries: Sequence[Entry], folder: Path) -> dict[str, str]:
         replace_text(folder / f"{document.kind}.md", texts[document.kind])
         replace_text(folder / f"{document.kind}.json", document.model_dump_json())
     return texts
+
+
+def write_evidence(entries: Sequence[Entry], folder: Path) -> Path:
+    """The last look of every step, the one it was decided on, as a file for `seatrial judge`.
+
+    ``EvidenceError`` when an entry is not what its hash says.
+    """
+    last = {entry.payload["step"]: entry.seq for entry in entries if entry.kind == "looked"}
+    for step, seq in last.items():
+        name = "-".join(re.findall(r"[a-z0-9]+", step.lower()))
+        replace_text(folder / EVIDENCE / f"{name}.json", evidence_of(entries, seq))
+    return folder / EVIDENCE
 
 
 def write_page(entries: Sequence[Entry], folder: Path, addresses: Addresses) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.evidence.recorded_look import text
+
 HEAVY = "prefect mlflow scipy.stats pandas ibis great_expectations evidently sklearn"
 PROGRAM = """
 import sys
@@ -46,6 +48,15 @@ def test_what_must_always_work_loads_nothing_heavy(words: tuple[str, ...], tmp_p
     """Neither the engine nor the registry nor the heavy statistics."""
     said = started(tmp_path, *words)
     assert said[-1] == "loaded", said
+
+
+def test_a_verdict_is_recomputed_on_the_pure_statistics_alone(tmp_path: Path) -> None:
+    """Windows weighed and judged, without the engine, the registry, scipy.stats or a database."""
+    file = tmp_path / "look.json"
+    file.write_text(text(with_errors=True))
+    said = started(tmp_path / "no-home", "judge", str(file), also="sqlalchemy httpx")
+    assert any(line.startswith("Same verdict: recomputed from 20 windows") for line in said), said
+    assert said[-2:] == ["code 0", "loaded"]
 
 
 def test_the_kill_stands_on_the_switch_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`seatrial docs` through the real command, in a home where nothing but a ledger is left."""
+"""`seatrial docs` and `why` through the real command, in a home with nothing but a ledger left."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ RELEASE = released()[0].release_id or ""
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return kept(tmp_path_factory.mktemp("kept"))
+
+
+def kept(made: Path) -> Path:
     """A ledger that somebody has kept: no server runs, nothing was ever started here."""
-    made = tmp_path_factory.mktemp("kept")
+    made.mkdir(exist_ok=True)
     ledger = SqlLedger(made / "ledger.db")
     lease = ledger.take_lease(RELEASE, "kept", datetime.now(UTC), timedelta(minutes=10))
     last = 0
@@ -34,7 +38,8 @@ def test_pages_are_written_from_the_ledger_alone(home: Path) -> None:
     ran = seatrial(home, "docs", RELEASE, "--json")
     assert ran.code == 0, ran.err
     told = ran.json
-    assert set(told) == {"release_id", "page", "model_card", "deployment_record"}
+    assert set(told) == {"release_id", "page", "model_card", "deployment_record", "evidence"}
+    assert "canary-5.json" in os.listdir(told["evidence"])
     files = [Path(told[name]) for name in ("page", "model_card", "deployment_record")]
     before = [file.read_text() for file in files]
     assert "<title>flight-delay-better v2: released" in before[0]

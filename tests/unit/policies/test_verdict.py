@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from policies.loader import find
 from policies.verdict import harm_of_all, judge
-from policies.vocabulary import Decision, Evidence, Finding
+from policies.vocabulary import Decision, Evidence, Finding, Judged
 
 POLICY = find("medium").policy
 STEP = POLICY.steps()[2]
@@ -151,3 +151,30 @@ def test_pass_needs_every_guardrail_shown_safe(items: list[Evidence]) -> None:
     if verdict.decision is Decision.PASS:
         needed = -math.log(POLICY.budget.promote_beta)
         assert all((i.log_e_safe or -1.0) >= needed and i.status == "ok" for i in items)
+
+
+CODES = [
+    (guardrail(), "within_margin"),
+    (guardrail(log_e_safe=0.0), "not_yet_within_margin"),
+    (guardrail(log_e_harm=SURE), "harm_proven"),
+    (guardrail(status="scarce"), "too_little_data"),
+    (guardrail(status="down"), "source_down"),
+    (guardrail(status="invalid"), "comparison_broken"),
+    (guardrail(log_e_safe=None), "nothing_to_judge"),
+    (check(), "check_holds"),
+    (check(effect=1.0), "check_failed"),
+    (check(limit=None), "nothing_to_judge"),
+    (check(status="down"), "source_down"),
+]
+
+
+@pytest.mark.parametrize(("item", "code"), CODES, ids=[f"{i.kind} {c}" for i, c in CODES])
+def test_every_finding_says_by_which_rule(item: Evidence, code: str) -> None:
+    """A code for programs beside the sentence for people."""
+    (judged,) = judge(POLICY, STEP, [item]).judged
+    assert judged.code == code
+
+
+def test_what_was_recorded_before_there_were_codes_can_be_read() -> None:
+    old = {"name": "quality", "finding": "safe", "reason": "quality is not worse."}
+    assert Judged.model_validate(old).code == ""

@@ -1,0 +1,36 @@
+"""A step's guardrails weighed under its rules: what the flow does, and what recomputes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from policies.schema import Guardrail, ReleasePolicy, StageRules
+from policies.vocabulary import Evidence, Stage, Step, WindowPair
+from tasks.evidence.sequential import weigh_all
+
+
+def weigh_step(
+    policy: ReleasePolicy, step: Step, windows: Mapping[str, Sequence[WindowPair]]
+) -> list[Evidence]:
+    """Every guardrail that has windows, under the step's margins."""
+    rules = policy.rules_for(step)
+    factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
+    return weigh_all(
+        policy.guardrails,
+        windows,
+        policy.budget,
+        margin_factor=factor,
+        later_steps=policy.steps_after_shadow,
+    )
+
+
+def due_at(policy: ReleasePolicy, step: Step) -> tuple[Guardrail, ...]:
+    """Which guardrails a look at this step must have asked about.
+
+    Paired quality from the shadow on; what only users can show once they meet the candidate.
+    """
+    if step.stage is Stage.STAGING:
+        return ()
+    return tuple(
+        rail for rail in policy.guardrails if rail.kind == "paired_mean" or step.weight_bp > 0
+    )
