@@ -44,12 +44,12 @@ def _evidence(request: ApprovalRequest, entries: Sequence[Entry]) -> str:
             effect(item),
             number(item.margin),
             found.get(item.name, item.status),
-            f"{item.n:,} / {item.clusters}",
+            f"{item.n:,} / {item.clusters} {item.unit}".strip(),
         ]
         for item in look.evidence
         if item.kind == "sequential"
     ]
-    columns = ("guardrail", "effect (interval)", "margin", "finding", "rows / days")
+    columns = ("guardrail", "effect (interval)", "margin", "finding", "rows / seen in")
     sentence = (
         f"**{look.verdict.decision.value} at {cell(look.step)}.** {cell(look.verdict.reason)}"
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from policies.vocabulary import Evidence, Judged
 
-GUARDRAIL_COLUMNS = ("guardrail", "effect (interval)", "margin", "finding", "rows", "days")
+GUARDRAIL_COLUMNS = ("guardrail", "effect (interval)", "margin", "finding", "rows", "seen in")
 CHECK_COLUMNS = ("check", "measured", "at most", "finding", "rows")
 NOTHING = "–"
 
@@ -21,7 +21,7 @@ def guardrail_rows(evidence: Sequence[Evidence], judged: Sequence[Judged]) -> li
             number(item.margin),
             found.get(item.name, item.status),
             f"{item.n:,}",
-            f"{item.clusters:,}",
+            f"{item.clusters:,} {item.unit}".strip(),
         ]
         for item in evidence
         if item.kind == "sequential"

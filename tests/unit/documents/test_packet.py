@@ -36,7 +36,7 @@ def test_the_packet_says_it_all(entries: list[Entry]) -> None:
     for told in (
         "# delay v2: open canary?",
         "**PASS at shadow.**",
-        "| quality | -0.0123 (-0.0200 to -0.0040) | 0.02 | safe | 12,345 / 14 |",
+        "| quality | -0.0123 (-0.0200 to -0.0040) | 0.02 | safe | 12,345 / 14 days |",
         "## Staging: PASS",
         "| log loss | 0.001 | 0.02 | safe |",
         "1 × manager, 1 × peer",
