@@ -11,6 +11,7 @@ policy. What could not be observed is told as that, and is never well.
 |                | than two standard deviations of chance                                |
 | labels         | fewer of a day's answers have a label in time than ``min_maturity``   |
 | data contract  | a day's requests break an expectation of the policy                   |
+| drift          | inputs, or the model's own scores, have moved (``policies.drift``)    |
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Looked(Value):
     """The answer to one question of the daily look."""
 
     about: str
-    status: Literal["well", "found", "not observed"]
+    status: Literal["well", "found", "suspected", "not observed"]  # suspected: an incident is
     why: str = ""
 
 
@@ -43,6 +44,11 @@ def well(about: str) -> Looked:
 
 def found(about: str, why: str) -> Looked:
     return Looked(about=about, status="found", why=why)
+
+
+def suspected(about: str, why: str) -> Looked:
+    """Found, and grave enough for an incident though nothing proves one."""
+    return Looked(about=about, status="suspected", why=why)
 
 
 def unseen(about: str, why: str) -> Looked:
