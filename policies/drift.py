@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from policies.between import Looked, found, suspected, unseen, well
 from policies.schema import Distance, DriftLimits, InputDrift, PredictionDrift
-from policies.vocabulary import Digest, Value
+from policies.vocabulary import Digest, Evidence, Value
 
 INPUTS, PREDICTIONS = "input drift", "prediction drift"
 _SHOWN = 3  # columns told of many
@@ -73,6 +73,31 @@ def judge_inputs(rules: InputDrift, drifted: Sequence[Drifted]) -> Looked:
     return _judged(INPUTS, rules, drifted)
 
 
+def evidence_of(rules: InputDrift, drifted: Sequence[Drifted]) -> Evidence:
+    """For a look of a release: inputs that moved make no candidate harmful, but a comparison
+    invalid. What was not observed is too little to say."""
+    judged = judge_inputs(rules, drifted)
+    worst = max((each.value or 0.0 for each in drifted if is_measured(rules, each)), default=None)
+    status = "ok"
+    if judged.status == "not observed":
+        status = "scarce"
+    elif worst is not None and rules.act_at is not None and worst >= rules.act_at:
+        status = "invalid"
+    return Evidence.model_validate(
+        {
+            "name": INPUTS,
+            "kind": "check",
+            "status": status,
+            "effect": worst,
+            "limit": rules.act_at,
+            "n": min((each.rows for each in drifted), default=0),
+            "unit": DISTANCES[rules.distance],
+            "method": f"{rules.distance} by bins of the reference",
+            "detail": judged.why,
+        }
+    )
+
+
 def _judged(about: str, rules: DriftLimits, drifted: Sequence[Drifted]) -> Looked:
     """A column that moved is found, though another was not observed."""
     blind = [each for each in drifted if not is_measured(rules, each)]
@@ -98,9 +123,9 @@ def told(rules: DriftLimits, moved: Sequence[Drifted]) -> str:
         for each in ordered[:_SHOWN]
     ]
     more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    limits = f"from {rules.warn_at:g} on it is told"
-    limits += f", from {rules.act_at:g} on it counts" if rules.act_at is not None else ""
-    return f"{DISTANCES[rules.distance]}: {'; '.join(words)}{more}. By the policy {limits}."
+    acts = "" if rules.act_at is None else f" and acts from {rules.act_at:g} on"
+    limits = f"The policy tells it from {rules.warn_at:g} on{acts}."
+    return f"{DISTANCES[rules.distance]}: {'; '.join(words)}{more}. {limits}"
 
 
 def _unmeasured(rules: DriftLimits, each: Drifted) -> str:

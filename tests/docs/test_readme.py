@@ -90,12 +90,13 @@ def test_the_runbook_of_every_tier_exists() -> None:
 def test_the_policy_in_the_guide_is_sound(tmp_path: Path) -> None:
     """A reader may copy it as it stands."""
     from policies import loader
-    from policies.schema import FrozenInputs, Segments
+    from policies.schema import Drift, FrozenInputs, Segments
 
     guide = (ROOT / "docs" / "guides" / "policies.md").read_text()
-    text, segments, frozen = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    text, segments, frozen, drift = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
     Segments.model_validate_json(json.dumps(yaml.safe_load(segments)["guardrails"][0]["segments"]))
     FrozenInputs.model_validate_json(json.dumps(yaml.safe_load(frozen)["frozen_inputs"]))
+    Drift.model_validate_json(json.dumps(yaml.safe_load(drift)["drift"]))
     path = tmp_path / "churn.yaml"
     path.write_text(text)
     assert loader.load(path).policy.applies_to == ("churn", "churn-*")

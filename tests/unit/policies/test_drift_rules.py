@@ -14,6 +14,7 @@ from policies.drift import (
     PREDICTIONS,
     Drifted,
     before,
+    evidence_of,
     is_old_enough,
     judge_inputs,
     judge_predictions,
@@ -23,7 +24,8 @@ from policies.drift import (
 from policies.faults import read
 from policies.loader import find
 from policies.schema import Drift, InputDrift, PredictionDrift
-from policies.vocabulary import Entry
+from policies.verdict import judge
+from policies.vocabulary import Decision, Entry, Finding
 from tasks.incidents.suspected import standing, suspected_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -86,6 +88,34 @@ def test_inputs_that_moved(values: tuple[float | None, ...], status: str) -> Non
     found = [drifted(value, what=name) for value, name in zip(values, "ab", strict=True)]
     judged = judge_inputs(COLUMNS, found)
     assert (judged.about, judged.status) == (INPUTS, status)
+
+
+@pytest.mark.parametrize(
+    ("values", "act_at", "status"),
+    [
+        ((0.0, 0.1), 0.3, "ok"),
+        ((0.0, 0.2), 0.3, "ok"),  # told between releases; in a release only the figure is shown
+        ((0.0, 0.3), 0.3, "invalid"),
+        ((None, 0.3), 0.3, "invalid"),
+        ((None, 0.0), 0.3, "scarce"),
+        ((None, None), 0.3, "scarce"),
+        ((), 0.3, "scarce"),
+    ],
+)
+def test_in_a_release_moved_inputs_are_no_harm_but_no_comparison(
+    values: tuple[float | None, ...], act_at: float, status: str
+) -> None:
+    """Both models see the same world: it holds, and nobody is rolled back for the weather."""
+    rules = COLUMNS.model_copy(update={"act_at": act_at})
+    evidence = evidence_of(rules, [drifted(v, what=n) for v, n in zip(values, "ab", strict=False)])
+    assert (evidence.name, evidence.kind, evidence.status) == (INPUTS, "check", status)
+    policy = find("medium").policy
+    verdict = judge(policy, policy.steps()[1], [evidence])
+    assert verdict.decision is not Decision.ROLL_BACK
+    expected = {
+        "ok": Finding.SAFE, "invalid": Finding.INVALID, "scarce": Finding.NOT_ENOUGH_EVIDENCE,
+    }  # fmt: skip
+    assert [each.finding for each in verdict.judged] == [expected[status]]
 
 
 def test_periods_meet_and_do_not_overlap() -> None:
