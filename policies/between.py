@@ -1,7 +1,6 @@
 """A model between its releases: what a daily look found, and what of it is news.
 
-Nothing is compared here, for there is no candidate: each question has a level of its own from the
-policy. What could not be observed is told as that, and is never well.
+There is no candidate to compare with: each question has a level of its own from the policy. What could not be observed is told as that, and is never well.
 
 | about          | found when                                                            |
 |----------------|-----------------------------------------------------------------------|
@@ -18,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from policies.schema import Guardrail, Labels
 from policies.vocabulary import Counts, Entry, Value
@@ -36,6 +35,7 @@ class Looked(Value):
     about: str
     status: Literal["well", "found", "suspected", "not observed"]  # suspected: an incident is
     why: str = ""
+    figures: tuple[dict[str, Any], ...] = ()  # what it stands on, as it is recorded
 
 
 def well(about: str) -> Looked:

@@ -66,7 +66,9 @@ def judge_predictions(rules: PredictionDrift, drifted: Sequence[Drifted]) -> Loo
     if judged.status != "found" or rules.act_at is None:
         return judged
     worst = max(item.value for item in drifted if item.value is not None)
-    return suspected(PREDICTIONS, judged.why) if worst >= rules.act_at else judged
+    if worst < rules.act_at:
+        return judged
+    return suspected(PREDICTIONS, judged.why).model_copy(update={"figures": judged.figures})
 
 
 def judge_inputs(rules: InputDrift, drifted: Sequence[Drifted]) -> Looked:
@@ -92,7 +94,8 @@ def evidence_of(rules: InputDrift, drifted: Sequence[Drifted]) -> Evidence:
             "limit": rules.act_at,
             "n": min((each.rows for each in drifted), default=0),
             "unit": DISTANCES[rules.distance],
-            "method": f"{rules.distance} by bins of the reference",
+            "method": f"{rules.distance} by bins of the reference "
+            + ", ".join(each.bins_digest[7:19] for each in drifted),
             "detail": judged.why,
         }
     )
@@ -103,7 +106,8 @@ def _judged(about: str, rules: DriftLimits, drifted: Sequence[Drifted]) -> Looke
     blind = [each for each in drifted if not is_measured(rules, each)]
     moved = [each for each in drifted if each not in blind and (each.value or 0) >= rules.warn_at]
     if moved:
-        return found(about, told(rules, moved))
+        figures = tuple(each.plain() for each in moved)
+        return found(about, told(rules, moved)).model_copy(update={"figures": figures})
     if blind or not drifted:
         return unseen(about, "; ".join(_unmeasured(rules, each) for each in blind[:_SHOWN]))
     return well(about)

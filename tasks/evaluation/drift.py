@@ -191,7 +191,9 @@ def _place(seen: Histogram, at: int) -> str:
         return f"up to {edges[0]:.4g}"
     if bin_number == len(edges):
         return f"above {edges[-1]:.4g}"
-    return f"{edges[bin_number - 1]:.4g} to {edges[bin_number]:.4g}"
+    low, high = edges[bin_number - 1], edges[bin_number]
+    alone = math.nextafter(high, -math.inf) == low  # a frequent value has a bin of its own
+    return f"{high:.4g}" if alone else f"{low:.4g} to {high:.4g}"
 
 
 def _bits(p: float, q: float) -> float:

@@ -162,6 +162,11 @@ def test_scores_that_move_without_a_label_open_a_suspected_incident(drifting: Me
     assert (opened.release_id, opened.model) == (None, MODEL)
     assert (opened.payload["status"], opened.payload["about"]) == ("suspected", "prediction drift")
 
+    (alert, _) = [e for e in drifting.ledger.entries() if e.kind == "alert"]
+    (figure,) = alert.payload["figures"]
+    assert (figure["what"], figure["rows"], figure["reference_rows"]) == ("scores", 72, 288)
+    assert figure["value"] > 0.5 and figure["bins_digest"].startswith("sha256:")
+
     drifting.frozen = {}
     live(drifting, 6)
     soak()

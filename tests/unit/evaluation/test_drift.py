@@ -183,3 +183,11 @@ def test_a_distribution_without_values_is_refused() -> None:
 def test_what_moved_most_is_told(before: Histogram, after: Histogram, told: str) -> None:
     """By its edges; a text may be about a person, and is not told."""
     assert told in most_moved(before, after)
+
+
+def test_a_frequent_value_is_told_by_itself() -> None:
+    """No reader is shown the number that comes just before zero."""
+    bins = Bins(column="rain", edges=(-5e-324, 0.0))
+    dry = Histogram(bins=bins, counts=(0, 90, 10), sums=(0.0, 0.0, 9.0))
+    wet = Histogram(bins=bins, counts=(0, 40, 60), sums=(0.0, 0.0, 9.0))
+    assert most_moved(dry, wet) == "0: 90.0% before, 40.0% now"
