@@ -1,6 +1,7 @@
 """A model between its releases: what a daily look found, and what of it is news.
 
-There is no candidate to compare with: each question has a level of its own from the policy. What could not be observed is told as that, and is never well.
+There is no candidate to compare with: each question has a level of its own from the policy.
+What could not be observed is told as that, and is never well.
 
 | about          | found when                                                            |
 |----------------|-----------------------------------------------------------------------|
