@@ -19,16 +19,27 @@ from policies.between import (
     unseen,
     well,
 )
+from policies.drift import (
+    INPUTS,
+    PREDICTIONS,
+    before,
+    is_old_enough,
+    judge_inputs,
+    judge_predictions,
+    recent,
+    window_of,
+)
 from policies.errors import PolicyError, SeatrialError, UnavailableError
-from policies.schema import Guardrail, ReleasePolicy
-from tasks.evaluation.task import check_day
+from policies.schema import Guardrail, InputDrift, PredictionDrift, ReleasePolicy
+from tasks.evaluation.task import check_day, measure_drift
 from tasks.gate.task import watching_policy
+from tasks.incidents.task import open_suspected
 from tasks.ledger.record import Expected
 from tasks.ledger.task import news_of, record_looks
 from tasks.notify import alarm
 from tasks.notify.task import send
 from tasks.orchestrator.task import world_time
-from tasks.telemetry.task import count_faults, rows_of_day
+from tasks.telemetry.task import count_faults, rows_of_day, shapes
 from tasks.traffic.task import deviation, stray_traffic
 
 
@@ -49,8 +60,9 @@ def ruled(expected: Expected) -> tuple[ReleasePolicy | None, Looked]:
         return None, unseen(POLICY, str(error))
 
 
-def at_rest(model: str, policy: ReleasePolicy, now: datetime) -> list[Looked]:
+def at_rest(expected: Expected, policy: ReleasePolicy, now: datetime) -> list[Looked]:
     """Everything else that is asked of a model that nobody is releasing."""
+    model, drift = expected.model, policy.drift
     watched = [rail for rail in policy.guardrails if rail.at_most is not None]
     answers = [
         asked(TRAFFIC, partial(traffic, model)),
@@ -58,6 +70,12 @@ def at_rest(model: str, policy: ReleasePolicy, now: datetime) -> list[Looked]:
         asked(LABELS, partial(labels, model, policy, now)),
         asked(CONTRACT, partial(contract, model, policy, now)),
     ]
+    if drift is not None and drift.inputs is not None:
+        answers.append(asked(INPUTS, partial(input_drift, expected, drift.inputs, now)))
+    if drift is not None and drift.predictions is not None:
+        answers.append(
+            asked(PREDICTIONS, partial(prediction_drift, expected, drift.predictions, now))
+        )
     return [answer for answer in answers if answer is not None]
 
 
@@ -93,16 +111,44 @@ def contract(model: str, policy: ReleasePolicy, now: datetime) -> Looked:
     return found(CONTRACT, evidence.detail) if evidence.effect else well(CONTRACT)
 
 
+def input_drift(expected: Expected, rules: InputDrift, now: datetime) -> Looked:
+    if rules.reference == "recent":
+        reference = recent(rules, now)
+    elif expected.opened_at is not None:
+        reference = before(rules, expected.opened_at)
+    else:
+        return unseen(INPUTS, "The record does not say when the model's release opened.")
+    seen = shapes(expected.model, rules.columns, reference, window_of(rules, now))
+    return judge_inputs(rules, measure_drift(rules.distance, seen))
+
+
+def prediction_drift(expected: Expected, rules: PredictionDrift, now: datetime) -> Looked | None:
+    """``None`` while the reference would still hold scores of another version."""
+    if expected.since is None:
+        return unseen(PREDICTIONS, "The record does not say since when this version serves.")
+    if not is_old_enough(rules, expected.since, now):
+        return None
+    seen = shapes(expected.model, [None], recent(rules, now), window_of(rules, now))
+    return judge_predictions(rules, measure_drift(rules.distance, seen))
+
+
 def tell_news(expected: Expected, policy: ReleasePolicy | None, looks: Sequence[Looked]) -> None:
-    """What differs from the record: a page for what serves, one message for everything else."""
+    """What differs from the record: a page for what serves, a message of its own for what may be
+    an incident, one message for everything else."""
     news = news_of(expected, looks)
     grave = [look for look in news if look.about == SERVES and look.status != "well"]
-    found = [look for look in news if look not in grave]
+    silent = [look for look in news if look.status == "suspected"]
+    found = [look for look in news if look not in grave and look not in silent]
     for look in grave:
         to = (policy.incident.on_call,) if policy else ()
         links = (("Runbook", policy.incident.runbook),) if policy else ()
         page = alarm.deviation(expected.model, look.why, to, links)
         record_looks(expected, [look], page, send(page, page.title))
+    for look in silent:
+        if policy is not None:
+            opened = open_suspected(expected.model, look, policy)
+            told = alarm.suspected(opened, (policy.owner,))
+            record_looks(expected, [look], told, send(told, told.title))
     if found:
         to = (policy.owner,) if policy else ()
         told = alarm.between_releases(expected.model, found, to, world_time(expected.model))

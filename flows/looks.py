@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from policies import drift
 from policies.errors import EvidenceError, RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Evidence, Step
+from tasks.evaluation.task import measure_drift
 from tasks.evidence.task import weigh
 from tasks.ledger.task import Log
 from tasks.registry.task import UNTOUCHED, digest_now, untouched
-from tasks.telemetry.task import coverage_evidence, inputs_evidence, observe, rows_evidence
+from tasks.telemetry.task import coverage_evidence, inputs_evidence, observe, rows_evidence, shapes
 from tasks.traffic.task import check_serving
 
 
@@ -30,11 +34,24 @@ def weighed(log: Log, state: Release, step: Step) -> list[Evidence]:
             rows_evidence(policy, step, observation),
             coverage_evidence(policy, observation, now),
             *inputs_evidence(policy, observation),
+            *inputs_moved(state, now),
         ]
     except UnavailableError as error:
         return [down("telemetry", error)]
     except (RefusedError, EvidenceError) as error:
         return [broken("telemetry", error)]
+
+
+def inputs_moved(state: Release, now: datetime) -> list[Evidence]:
+    """Where the policy says from when on a comparison on such inputs is none."""
+    rules = state.policy.drift.inputs if state.policy.drift else None
+    if rules is None or rules.act_at is None or state.opened_at is None:
+        return []
+    reference = drift.recent(rules, now)
+    if rules.reference == "before_release":
+        reference = drift.before(rules, state.opened_at)
+    seen = shapes(state.model, rules.columns, reference, drift.window_of(rules, now))
+    return [drift.evidence_of(rules, measure_drift(rules.distance, seen))]
 
 
 def artefact_now(log: Log, state: Release) -> list[Evidence]:

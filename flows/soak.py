@@ -16,7 +16,7 @@ from tasks.orchestrator.task import world_time
 @flow(
     name="soak",
     flow_run_name="soak",
-    description="Every released model: what serves, traffic, errors, labels and the data contract.",
+    description="Every released model: what serves, traffic, errors, labels, contract and drift.",
     persist_result=False,
 )
 def soak() -> None:
@@ -33,6 +33,6 @@ def look_at(expected: Expected, policy: ReleasePolicy | None) -> list[Looked]:
     if policy is None:
         return []
     try:
-        return at_rest(expected.model, policy, world_time(expected.model))
+        return at_rest(expected, policy, world_time(expected.model))
     except SeatrialError as error:
         return [unseen("this look", str(error))]

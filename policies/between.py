@@ -1,7 +1,7 @@
 """A model between its releases: what a daily look found, and what of it is news.
 
-Nothing is compared here, for there is no candidate: each question has a level of its own from the
-policy. What could not be observed is told as that, and is never well.
+There is no candidate to compare with: each question has a level of its own from the policy.
+What could not be observed is told as that, and is never well.
 
 | about          | found when                                                            |
 |----------------|-----------------------------------------------------------------------|
@@ -11,13 +11,14 @@ policy. What could not be observed is told as that, and is never well.
 |                | than two standard deviations of chance                                |
 | labels         | fewer of a day's answers have a label in time than ``min_maturity``   |
 | data contract  | a day's requests break an expectation of the policy                   |
+| drift          | inputs, or the model's own scores, have moved (``policies.drift``)    |
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from policies.schema import Guardrail, Labels
 from policies.vocabulary import Counts, Entry, Value
@@ -33,8 +34,9 @@ class Looked(Value):
     """The answer to one question of the daily look."""
 
     about: str
-    status: Literal["well", "found", "not observed"]
+    status: Literal["well", "found", "suspected", "not observed"]  # suspected: an incident is
     why: str = ""
+    figures: tuple[dict[str, Any], ...] = ()  # what it stands on, as it is recorded
 
 
 def well(about: str) -> Looked:
@@ -43,6 +45,11 @@ def well(about: str) -> Looked:
 
 def found(about: str, why: str) -> Looked:
     return Looked(about=about, status="found", why=why)
+
+
+def suspected(about: str, why: str) -> Looked:
+    """Found, and grave enough for an incident though nothing proves one."""
+    return Looked(about=about, status="suspected", why=why)
 
 
 def unseen(about: str, why: str) -> Looked:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from policies.schema import UP_TO_ONE
 from policies.vocabulary import FULL_WEIGHT_BP
 
 Where = tuple[str | int, ...]
@@ -46,6 +47,7 @@ def disagreements(document: Mapping[str, Any]) -> Found:
         _harm_budget_is_spent,
         _one_rule_a_gate,
         _gates_stand_before_users,
+        _drift_can_be_judged,
         _severities_are_ordered,
         _fallback_ends,
         _labels_can_be_judged,
@@ -202,6 +204,28 @@ def _gates_stand_before_users(document: Mapping[str, Any]) -> Found:
                 "is staging, where the evidence is made and nobody is affected. Write shadow to "
                 "have people sign before requests are mirrored, or canary before users are served.",
             )
+
+
+def _drift_can_be_judged(document: Mapping[str, Any]) -> Found:
+    if isinstance(_at(document, "drift"), Mapping) and not any(
+        _at(document, "drift", part) is not None for part in ("inputs", "predictions")
+    ):
+        yield ("drift",), "watches nothing. Write inputs, predictions or both, or leave it out."
+    for part in ("inputs", "predictions"):
+        place: Where = ("drift", part)
+        warn, act = _number(document, *place, "warn_at"), _number(document, *place, "act_at")
+        if warn is not None and act is not None and warn > act:
+            yield (
+                (*place, "warn_at"),
+                f"is {warn:g}, above act_at ({act:g}). Write less: people are told first.",
+            )
+        distance = _at(document, *place, "distance")
+        for field, value in (("warn_at", warn), ("act_at", act)):
+            if value is not None and value > 1 and distance in UP_TO_ONE:
+                yield (*place, field), f"is {value:g}, and {distance} never exceeds 1."
+        columns = _at(document, *place, "columns")
+        if isinstance(columns, list) and len({str(name) for name in columns}) < len(columns):
+            yield (*place, "columns"), "name a column twice. Write each once."
 
 
 def _severities_are_ordered(document: Mapping[str, Any]) -> Found:

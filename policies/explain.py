@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from policies.drift import DISTANCES
 from policies.schema import (
     ApprovalRule,
+    Drift,
+    DriftLimits,
     FrozenInputs,
     Guardrail,
     ReleasePolicy,
@@ -54,6 +57,7 @@ def sections(policy: ReleasePolicy) -> tuple[tuple[str, tuple[str, ...]], ...]:
         *((title, _stage(rules)) for title, rules in _stages(policy)),
         *((f"Guardrail: {rail.name}", _guardrail(rail)) for rail in policy.guardrails),
         ("Inputs", _frozen(policy.frozen_inputs)),
+        ("Drift", _drift(policy.drift)),
         ("Who signs", _approvals(policy.approvals)),
         ("When something goes wrong", _trouble(policy)),
         ("Documents", _documents(policy)),
@@ -204,6 +208,39 @@ def _frozen(rule: FrozenInputs | None) -> tuple[str, ...]:
     each = f" at each {rule.by}" if rule.by else ""
     return (
         f"{_listed(rule.columns)} change all day{each}: one value for {_days(rule.days)} {then}.",
+    )
+
+
+def _drift(rules: Drift | None) -> tuple[str, ...]:
+    if rules is None:
+        return ("Nobody watches how inputs and predictions are distributed.",)
+    told: tuple[str, ...] = ()
+    if (inputs := rules.inputs) is not None:
+        told += (
+            f"The inputs {_listed(inputs.columns)} of {_days(inputs.window_days)} are compared "
+            f"with {_REFERENCES[inputs.reference].format(_days(inputs.reference_days))}.",
+            _limits(inputs, "a release holds: the comparison is invalid"),
+        )
+    if (scores := rules.predictions) is not None:
+        told += (
+            f"The champion's predictions of {_days(scores.window_days)} are compared with its own "
+            f"of the {_days(scores.reference_days)} before, as soon as it has served that long.",
+            _limits(scores, "an incident is suspected and nothing is moved"),
+        )
+    return told
+
+
+_REFERENCES = {
+    "before_release": "those of the {} before the model's release opened",
+    "recent": "those of the {} before them",
+}
+
+
+def _limits(limits: DriftLimits, then: str) -> str:
+    act = "nothing more follows" if limits.act_at is None else f"from {limits.act_at:g} on {then}"
+    return (
+        f"{DISTANCES[limits.distance]}: from {limits.warn_at:g} on people are told; {act}. "
+        f"Fewer than {limits.min_rows:,} rows are not observed."
     )
 
 

@@ -107,6 +107,54 @@ class FrozenInputs(Rule):
     then: Literal["roll_back", "hold"]  # roll_back only where the champion does not read them
 
 
+Distance = Literal["psi", "jensen_shannon", "kolmogorov_smirnov", "wasserstein", "cramers_v"]
+UP_TO_ONE = ("jensen_shannon", "kolmogorov_smirnov", "cramers_v")
+
+
+class DriftLimits(Rule):
+    """How far a distribution may move from its reference. Sizes of an effect, never p-values."""
+
+    distance: Distance
+    warn_at: Positive  # from here on people are told
+    act_at: Positive | None = None  # from here on more than that; None: people are only told
+    window_days: int = Field(ge=1, le=31)  # the days that are looked at
+    reference_days: int = Field(ge=1, le=366)  # the days that they are compared with
+    min_rows: int = Field(ge=20)  # in either; fewer are not observed
+
+    @model_validator(mode="after")
+    def _coherent(self) -> DriftLimits:
+        if self.act_at is not None and self.warn_at > self.act_at:
+            raise ValueError("warn_at must not be above act_at")
+        if self.distance in UP_TO_ONE and max(self.warn_at, self.act_at or 0.0) > 1.0:
+            raise ValueError(f"{self.distance} never exceeds 1")
+        return self
+
+
+class InputDrift(DriftLimits):
+    """What requests carry. ``act_at``: a comparison on such inputs is invalid, so it holds."""
+
+    columns: tuple[Text, ...] = Field(min_length=1)
+    reference: Literal["before_release", "recent"] = "before_release"
+
+
+class PredictionDrift(DriftLimits):
+    """The champion's own scores, against those of the days before. ``act_at``: an incident is
+    suspected, and people are told: nothing is moved by it."""
+
+
+class Drift(Rule):
+    """What shows without labels that the world, or the model, is no longer what it was."""
+
+    inputs: InputDrift | None = None
+    predictions: PredictionDrift | None = None
+
+    @model_validator(mode="after")
+    def _watches_something(self) -> Drift:
+        if self.inputs is None and self.predictions is None:
+            raise ValueError("drift watches inputs, predictions or both")
+        return self
+
+
 class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
@@ -240,6 +288,7 @@ class ReleasePolicy(Rule):
     soak: StageRules
     guardrails: tuple[Guardrail, ...] = Field(min_length=1)
     frozen_inputs: FrozenInputs | None = None
+    drift: Drift | None = None
     approvals: tuple[ApprovalRule, ...] = ()
     at_deadline: Literal["withdraw", "hold"] = "hold"
     fallback: tuple[Literal["previous", "baseline", "error"], ...] = Field(min_length=1)

@@ -168,6 +168,28 @@ ReasonCode = Literal[
 ]  # fmt: skip
 
 
+class Bins(Value):
+    """How the values of one column are counted, frozen from a reference: else nothing compares.
+
+    Numbers: a bin ends at each edge, the edge with it, and the last bin has everything above.
+    Texts: a bin for each category, and the last one for all others. Neither: the reference
+    carried nothing. ``column`` is ``None`` for the champion's scores.
+    """
+
+    column: str | None = None
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class Histogram(Value):
+    """Additive summary of one column: how many values each bin holds, and what they add up to."""
+
+    bins: Bins
+    counts: tuple[int, ...]  # one more than there are edges, or categories
+    sums: tuple[float, ...] = ()  # of numbers alone
+    missing: int = 0  # requests that carried nothing there, or no number among numbers
+
+
 class Judged(Value):
     """One guardrail's evidence with its finding and the sentence that explains it.
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from policies.between import CONTRACT, LABELS, found, unseen, well
+from policies.between import CONTRACT, LABELS, found, suspected, unseen, well
+from policies.drift import PREDICTIONS
 from policies.lifecycle import Closing, Containment, Phase, Release
 from policies.loader import find
 from policies.vocabulary import (
@@ -24,6 +25,7 @@ from policies.vocabulary import (
 )
 from policies.watching import Alarm
 from tasks.incidents.incident import incident_of
+from tasks.incidents.suspected import suspected_of
 from tasks.notify import alarm, message
 
 NOW = datetime(2026, 3, 4, 2, 47, tzinfo=UTC)
@@ -40,6 +42,10 @@ PROOF = (
 HARM = (
     "errors is worse by more than its limit: effect +0.0410 (+0.0192 to +0.0660), limit 0.002, "
     "1130 rows in 5 days."
+)
+MOVED = (
+    "Jensen-Shannon distance: scores 0.41 (0.43 to 0.52: 10.0% before, 61.3% now; 1814 rows "
+    "against 25396). The policy tells it from 0.2 on and acts from 0.35 on."
 )
 
 
@@ -212,6 +218,10 @@ def samples() -> tuple[Sample, ...]:
         Sample("between-well", "What the daily look had found is well again.",
                "the model's own thread and the channel; nobody is called",
                alarm.between_releases(MODEL, (well(LABELS),), (POLICY.owner,), NOW)),
+        Sample("suspected", "The daily look sees the model's own scores move beyond `act_at`.",
+               "the model's own thread and the channel; calls the owner, once",
+               alarm.suspected(suspected_of(MODEL, suspected(PREDICTIONS, MOVED), POLICY, NOW),
+                               (POLICY.owner,))),
         Sample("review", "A model's risk was judged longer ago than `rerisk_months`.",
                "the model's own thread and the channel; calls the owner, once",
                alarm.review_due(

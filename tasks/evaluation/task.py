@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies.schema import ReleasePolicy
-from policies.vocabulary import Artefact, Evidence
+from policies.drift import Drifted
+from policies.schema import Distance, ReleasePolicy
+from policies.vocabulary import Artefact, Evidence, Histogram
 from tasks.connections import current
-from tasks.evaluation import contract, trial
+from tasks.evaluation import contract, drift, trial
 from tasks.node import node
 
 Rows = Sequence[dict[str, Any]]
@@ -78,3 +79,10 @@ def check_signature(
     champion: Mapping[str, str] | None, candidate: Artefact, rows: Rows
 ) -> Evidence:
     return trial.check_signature(champion, candidate, rows)
+
+
+@node("drift", "how far have they moved?")
+def measure_drift(
+    distance: Distance, shapes: Sequence[tuple[Histogram, Histogram]]
+) -> list[Drifted]:
+    return [drift.measure(distance, reference, window) for reference, window in shapes]

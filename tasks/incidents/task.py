@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from prefect.artifacts import create_markdown_artifact
 
+from policies.between import Looked
 from policies.lifecycle import fold
+from policies.schema import ReleasePolicy
 from policies.vocabulary import Entry, Message
 from tasks.connections import current
 from tasks.incidents.incident import Incident, incident_of
 from tasks.incidents.post_mortem import draft
 from tasks.incidents.rendering import render
+from tasks.incidents.suspected import Suspected, standing, suspected_of
 from tasks.node import node
 
 ACTOR = "system:incident"
@@ -35,6 +38,22 @@ def open_incident(release_id: str) -> Incident:
             at=now,
             payload=opened.plain(),
         )
+    )
+    return opened
+
+
+@node("open suspected incident", "suspect an incident of {model}")
+def open_suspected(model: str, look: Looked, policy: ReleasePolicy) -> Suspected:
+    """Recorded once, until what raised the suspicion is well again. Nothing is moved by it."""
+    world = current()
+    entries = world.ledger.entries(model=model)
+    known = standing(look.about, entries)
+    if known is not None:
+        return known
+    now = world.clock.now(model)
+    opened = suspected_of(model, look, policy, now)
+    world.ledger.append(
+        Entry(kind="incident", model=model, actor=ACTOR, at=now, payload=opened.plain())
     )
     return opened
 

@@ -161,6 +161,8 @@ class Expected(Value):
     release_id: str | None = None  # the release that put it there; None: adopted
     policy: str | None = None  # by name, of the model's last release
     live: bool = False  # a release of the model is under way
+    since: datetime | None = None  # when it was put in service
+    opened_at: datetime | None = None  # when the release that put it there began; else ``since``
 
 
 def champions(ledger: Ledger) -> tuple[Expected, ...]:
@@ -169,23 +171,36 @@ def champions(ledger: Ledger) -> tuple[Expected, ...]:
     before: dict[str, Expected] = {}  # what a promotion replaced, until its release has closed
     policies: dict[str, str] = {}
     live: dict[str, str | None] = {}
+    began: dict[str | None, datetime] = {}
     for entry in ledger.entries():
         model = entry.model
         if model is None:
             continue
         if entry.kind == "opened":
             policies[model], live[model] = str(entry.payload.get("policy")), entry.release_id
+            began[entry.release_id] = entry.at
         if entry.kind == "contained" and model in before:
-            last[model] = before.pop(model)
+            last[model] = before.pop(model).model_copy(update={"since": entry.at})
         if entry.kind == "closed":
             before.pop(model, None)
             live.pop(model, None)
         if entry.kind == "adopted":
-            last[model] = Expected(model=model, digest=entry.payload.get("digest"))
+            last[model] = Expected(
+                model=model,
+                digest=entry.payload.get("digest"),
+                since=entry.at,
+                opened_at=entry.at,
+            )
         elif entry.kind == "promoted":
             before[model] = last.get(model, Expected(model=model, digest=None))
             digest = (entry.payload["plan"].get("champion") or {}).get("digest")
-            last[model] = Expected(model=model, digest=digest, release_id=entry.release_id)
+            last[model] = Expected(
+                model=model,
+                digest=digest,
+                release_id=entry.release_id,
+                since=entry.at,
+                opened_at=began.get(entry.release_id),
+            )
     return tuple(
         known.model_copy(update={"policy": policies.get(model), "live": model in live})
         for model, known in sorted(last.items())

@@ -213,6 +213,8 @@ def _alert(p: Fields) -> _Told:
 
 def _incident(p: Fields) -> _Told:
     identity = f"{p.text('incident_id')} ({p.text('severity')})"
+    if p.text("status", "") == "suspected":
+        return _Told(f"suspected incident {identity}: {p.text('title')}", p.text("reason"))
     return _Told(f"opened incident {identity}", p.text("title", ""))
 
 

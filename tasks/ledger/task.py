@@ -294,9 +294,11 @@ def record_looks(expected: Expected, looks: Sequence[Looked], told: Message, whe
     """After it was told: a look that ends before that is made again, and tells it then."""
     for look in looks:
         over = look.status == "well"
-        payload = {"about": look.about}
+        payload: dict[str, Any] = {"about": look.about}
         if not over:
             payload |= {"status": look.status, "why": look.why}
+        if look.figures:
+            payload["figures"] = list(look.figures)
         if look.about == SERVES and expected.digest is not None:
             payload["expected"] = expected.digest
         _note_between(expected, "alert_over" if over else "alert", payload, SOAK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from policies.between import Looked
 from policies.lifecycle import Release
@@ -184,7 +185,50 @@ def between_releases(
     )
 
 
-_STATUS = {"well": "well again", "found": "not well", "not observed": "not observed"}
+class Silent(Protocol):
+    """What people have to know of an incident that is suspected."""
+
+    @property
+    def incident_id(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def on_call(self) -> str: ...
+    @property
+    def runbook(self) -> str: ...
+
+
+def suspected(incident: Silent, to: tuple[str, ...]) -> Message:
+    """Nothing failed and no label is wrong yet: somebody looks before users notice."""
+    model = incident.model
+    return Message(
+        kind="incident",
+        title=f"{incident.severity} (suspected) {incident.title}",
+        body=f"{brief(incident.reason)}\nNothing was moved. Look at what the model is fed.",
+        to=to,
+        commands=(
+            f"seatrial why {model}  # Everything on record",
+            f"seatrial kill {model} --reason WHY  # If its answers are wrong",
+        ),
+        links=(("Runbook", incident.runbook),),
+        facts=(("Incident", incident.incident_id), ("On call", incident.on_call)),
+        thread=model,
+        severity=incident.severity,
+    )
+
+
+_STATUS = {
+    "well": "well again",
+    "found": "not well",
+    "suspected": "not well",
+    "not observed": "not observed",
+}
 
 
 def _short(look: Looked) -> str:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from policies.vocabulary import Counts, Value, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, Value, WindowPair
 from tasks.telemetry.days import Each
 
 
@@ -201,6 +201,19 @@ class Telemetry(Protocol):
         self, model: str, metric: str, *, since: datetime, now: datetime, slow_ms: float | None
     ) -> Counts:
         """Errors (or slow answers) of everything served for a model, whoever answered."""
+
+    def bins(self, model: str, column: str | None, *, since: datetime, until: datetime) -> Bins:
+        """How to count a column, from what requests carried in it; ``until`` is not in it.
+
+        Deciles where every value reads as a number, else the most frequent texts. ``None``: the
+        scores of the champion, those of its answers alone.
+        """
+
+    def histogram(self, model: str, bins: Bins, *, since: datetime, until: datetime) -> Histogram:
+        """The same column counted by these bins: each request of the period once, as it first was.
+
+        Periods that follow one another add up.
+        """
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from policies.drift import Period
 from policies.schema import Guardrail, ReleasePolicy, StageRules
-from policies.vocabulary import Counts, Evidence, Step, Value, WindowPair
+from policies.vocabulary import Counts, Evidence, Histogram, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
 from tasks.telemetry.inputs import frozen_check
@@ -230,6 +231,26 @@ def rows_of_day(
             model, now=now, rows=rows, since=since, horizon_hours=horizon_hours
         )
     )
+
+
+@node("shapes", "how are values of {model} distributed, before and now?")
+def shapes(
+    model: str, columns: Sequence[str | None], reference: Period, window: Period
+) -> list[tuple[Histogram, Histogram]]:
+    """Each column of both periods, by bins of the first. ``None``: the champion's scores."""
+    with current().telemetry.looking(model) as source:
+        return [_shape(source, model, column, reference, window) for column in columns]
+
+
+def _shape(
+    source: Telemetry, model: str, column: str | None, reference: Period, window: Period
+) -> tuple[Histogram, Histogram]:
+    bins = source.bins(model, column, since=reference.since, until=reference.until)
+    before, now = (
+        source.histogram(model, bins, since=period.since, until=period.until)
+        for period in (reference, window)
+    )
+    return before, now
 
 
 @node("count exposure", "how many requests did the candidate answer?")

@@ -14,8 +14,9 @@ import pyarrow.parquet
 import pytest
 
 from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Counts, WindowPair
+from policies.vocabulary import Bins, Counts, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
+from tasks.telemetry.adapters.mapped import MappedTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.telemetry.days import Each
 from tasks.telemetry.ports import (
@@ -169,6 +170,10 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             survey(telemetry)
         with pytest.raises(UnavailableError):
             telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)
+        with pytest.raises(UnavailableError):
+            telemetry.bins(MODEL, None, since=MIDNIGHT, until=LATER)
+        with pytest.raises(UnavailableError):
+            telemetry.histogram(MODEL, Bins(), since=MIDNIGHT, until=LATER)
 
 
 def test_a_damaged_line_is_told(tmp_path: Path) -> None:
@@ -692,6 +697,120 @@ def test_a_sample_is_the_newest_mature_traffic(make: Make) -> None:
     few = telemetry.sample(MODEL, now=now, rows=1, since=MIDNIGHT, horizon_hours=2)
     assert [r.at for r in few] == [NOON + 3 * HOUR]
     assert not telemetry.sample("other", now=now, rows=9, since=MIDNIGHT, horizon_hours=2)
+
+
+# ── How values are distributed ──────────────────────────────────────────────────────────────
+
+
+def carrying(column: str, values: Sequence[Any], at: datetime = NOON) -> list[Event]:
+    return [request(f"{at:%d}-{n}", at, {column: value}) for n, value in enumerate(values)]
+
+
+def shape(
+    telemetry: Telemetry, column: str | None, then: datetime = LATER
+) -> tuple[Bins, tuple[int, ...], tuple[float, ...], int]:
+    """By the bins of the first day: what came from its end on, up to ``then``."""
+    end = MIDNIGHT + 24 * HOUR
+    bins = telemetry.bins(MODEL, column, since=MIDNIGHT, until=end)
+    seen = telemetry.histogram(MODEL, bins, since=end, until=then)
+    return bins, seen.counts, tuple(round(s, 9) for s in seen.sums), seen.missing
+
+
+TOMORROW = NOON + 24 * HOUR
+
+
+def test_numbers_by_deciles_of_a_reference(make: Make) -> None:
+    """An edge belongs to the bin that it ends; what nobody had carried before has bins too."""
+    telemetry = make(
+        inputs=carrying("temp", [float(n) for n in range(101)])
+        + carrying("temp", [-7.0, 10.0, 10.5, 90.0, 90.1, 500.0, None], TOMORROW)
+    )
+    bins, counts, sums, missing = shape(telemetry, "temp")
+    assert bins == Bins(column="temp", edges=tuple(float(10 * n) for n in range(1, 10)))
+    assert counts == (2, 1, 0, 0, 0, 0, 0, 0, 1, 2)
+    assert sums == (3.0, 10.5, 0, 0, 0, 0, 0, 0, 90.0, 590.1)
+    assert missing == 1
+
+
+def test_a_constant_moves_to_either_side(make: Make) -> None:
+    """One value has a bin of its own, to the last bit."""
+    third = 1 / 3
+    telemetry = make(
+        inputs=carrying("temp", [third] * 30)
+        + carrying("temp", [third, 0.3333, 0.33334, third, 0.0], TOMORROW)
+    )
+    bins, counts, _, missing = shape(telemetry, "temp")
+    assert bins.edges[1] == third and len(bins.edges) == 2
+    assert (counts, missing) == ((2, 2, 1), 0)
+
+
+def test_texts_by_their_most_frequent(make: Make) -> None:
+    """The fifty most frequent; all others, old or new, are one bin, and true is a text."""
+    many = [f"c{n:02}" for n in range(60) for _ in range(60 - n)]
+    new = ["c00", "c00", "c49", "c50", "never seen", None]
+    telemetry = make(
+        inputs=carrying("carrier", many) + carrying("carrier", new, TOMORROW)
+        + [request("yes", NOON, {"wet": True}), request("no", TOMORROW, {"wet": False})]
+    )  # fmt: skip
+    bins, counts, sums, missing = shape(telemetry, "carrier")
+    assert bins.categories == tuple(f"c{n:02}" for n in range(50))
+    assert (counts[0], counts[49], counts[50], sum(counts)) == (2, 1, 2, 5)
+    assert (sums, missing) == ((), 1 + 1)  # the request about the rain carried no carrier
+    wet, counts, _, _ = shape(telemetry, "wet")
+    assert (wet.categories, counts) == (("true",), (0, 1))
+
+
+def test_a_number_that_became_a_text_is_missing_among_numbers(make: Make) -> None:
+    """A unit written behind the number is no number any more, and nobody takes it for one."""
+    if isinstance(make(), MappedTelemetry):
+        pytest.skip("a column of a table has one type")
+    telemetry = make(
+        inputs=carrying("temp", [1, 2.5, 3]) + carrying("temp", ["2", "2 F", "nan", 2], TOMORROW)
+    )
+    _, counts, _, missing = shape(telemetry, "temp")
+    assert (sum(counts), missing) == (2, 2)
+
+
+def test_what_nobody_carried_has_no_bins(make: Make) -> None:
+    """A column that no request knows, nulls alone, no request at all: never a distribution."""
+    telemetry = make(
+        inputs=carrying("rain", [None, None, None]) + carrying("rain", [1.0, None], TOMORROW)
+    )
+    assert shape(telemetry, "rain") == (Bins(column="rain"), (1,), (), 1)
+    assert shape(telemetry, "unheard of") == (Bins(column="unheard of"), (0,), (), 2)
+    assert shape(telemetry, None) == (Bins(), (0,), (), 0)
+
+
+def test_scores_are_those_of_the_champions_answers(make: Make) -> None:
+    """Each request once, as it was first answered; failures and other arms have no score."""
+    first = [score(str(n), "champion", NOON, n / 100) for n in range(101)]
+    later = [
+        *pair("a", TOMORROW, 0.05, 0.95),
+        score("a", "champion", TOMORROW + HOUR, 0.85),
+        score("b", "champion", TOMORROW, None),
+        score("c", "champion", TOMORROW, 1.5),
+        score("d", "champion", TOMORROW, 0.95),
+        score("z", "champion", TOMORROW, 0.95, model="another"),
+        score("late", "champion", LATER, 0.5),
+    ]
+    bins, counts, sums, missing = shape(make(predictions=first + later), None)
+    assert (bins.column, len(bins.edges)) == (None, 9)
+    assert (counts, missing) == ((1, *[0] * 8, 1), 0)
+    assert sums[0] == 0.05 and sums[-1] == 0.95
+
+
+def test_one_look_counts_as_many_do_and_periods_add_up(make: Make) -> None:
+    """The end of a period is not in it, so that two that meet share no request."""
+    telemetry = make(
+        inputs=carrying("temp", [1, 2, 3, 4, 5, 6]) + carrying("temp", [1, 9], TOMORROW)
+        + carrying("temp", [2, 9, None], TOMORROW + 24 * HOUR)
+    )  # fmt: skip
+    with telemetry.looking(MODEL) as reading:
+        for again in range(2):
+            assert shape(reading, "temp") == shape(telemetry, "temp"), again
+    _, one, _, _ = shape(telemetry, "temp", TOMORROW + 24 * HOUR)
+    _, both, _, missing = shape(telemetry, "temp", TOMORROW + 24 * HOUR + timedelta(microseconds=1))
+    assert (sum(one), sum(both), missing) == (2, 4, 1)
 
 
 def test_a_quarter_of_flights_is_read_in_a_moment(tmp_path: Path) -> None:

@@ -90,14 +90,17 @@ def test_the_runbook_of_every_tier_exists() -> None:
 def test_the_policy_in_the_guide_is_sound(tmp_path: Path) -> None:
     """A reader may copy it as it stands."""
     from policies import loader
-    from policies.schema import FrozenInputs, Guardrail, Segments
+    from policies.schema import Drift, FrozenInputs, Guardrail, Segments
 
     guide = (ROOT / "docs" / "guides" / "policies.md").read_text()
-    text, segments, frozen, unit = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
-    Segments.model_validate_json(json.dumps(yaml.safe_load(segments)["guardrails"][0]["segments"]))
-    FrozenInputs.model_validate_json(json.dumps(yaml.safe_load(frozen)["frozen_inputs"]))
-    rail = yaml.safe_load(unit)["guardrails"][0] | {"weight": 1.0, "information": 1, "why": "x"}
-    assert Guardrail.model_validate_json(json.dumps(rail)).relative
+    whole, *parts = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    told = {name: value for part in parts for name, value in yaml.safe_load(part).items()}
+    FrozenInputs.model_validate_json(json.dumps(told["frozen_inputs"]))
+    Drift.model_validate_json(json.dumps(told["drift"]))
+    rails = [part["guardrails"][0] for part in map(yaml.safe_load, parts) if "guardrails" in part]
+    Segments.model_validate_json(json.dumps(rails[0]["segments"]))
+    unit = rails[1] | {"weight": 1.0, "information": 1, "why": "x"}
+    assert Guardrail.model_validate_json(json.dumps(unit)).relative
     path = tmp_path / "churn.yaml"
-    path.write_text(text)
+    path.write_text(whole)
     assert loader.load(path).policy.applies_to == ("churn", "churn-*")

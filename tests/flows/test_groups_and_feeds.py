@@ -14,7 +14,8 @@ def test_a_better_candidate_passes_also_for_each_group(world: MemoryWorld) -> No
     assert told.ended == "RELEASED"
     looks = [e.payload for e in told.entries if e.kind == "looked" and e.payload["step"] == "soak"]
     names = {item["name"] for item in looks[-1]["evidence"]}
-    assert {"quality", "quality · side L", "quality · side R", "inputs that change"} <= names
+    assert {"quality", "quality · side L", "quality · side R"} <= names
+    assert {"inputs that change", "input drift"} <= names
 
 
 def test_what_one_group_pays_for_never_meets_users(world: MemoryWorld) -> None:
@@ -57,3 +58,17 @@ def test_a_candidate_that_fails_in_the_canary_is_rolled_back_by_its_requests(
     told = world.release("3", policy="score-by-request")
     assert (told.ended, told.steps()[-1]) == ("ROLLED BACK", "canary 30 %")
     assert told.one("containing").payload["reason"].startswith("errors is worse than")
+
+
+def test_inputs_that_move_make_no_comparison_and_harm_nobody(world: MemoryWorld) -> None:
+    """One side stops coming: each look says that nothing can be compared, until the deadline."""
+    world.happenings.append(Happening("shadow", lambda: world.frozen.update(side="L")))
+    told = world.release(**WATCHED)
+    assert told.ended == "HELD"
+    assert told.steps()[-1] == "shadow"
+    assert set(told.verdicts("shadow")) == {"HOLD"}
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    moved = [each for each in last["evidence"] if each["name"] == "input drift"]
+    assert [each["status"] for each in moved] == ["invalid"]
+    assert "Jensen-Shannon distance: side" in moved[0]["detail"]
+    assert last["verdict"]["finding"] == Finding.INVALID

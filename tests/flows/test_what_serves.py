@@ -114,6 +114,100 @@ def test_what_cannot_be_observed_is_never_well(watched: MemoryWorld) -> None:
     assert "well" not in watched.notifier.sent[0].title
 
 
+# ── Drift: no label is wrong yet, and nothing has failed ────────────────────────────────────
+
+
+LIMITS = "{distance: %s, warn_at: %s, window_days: 1, reference_days: 4, min_rows: 50, %s}"
+SCORES = LIMITS % ("kolmogorov_smirnov", 0.3, "act_at: 0.5")
+INPUTS = LIMITS % ("kolmogorov_smirnov", 0.4, "reference: recent, columns: [x]")
+
+
+def watch_drift(world: MemoryWorld, **parts: str) -> None:
+    rules = world.home.path / "catalog" / "score.yaml"
+    block = "".join(f"  {name}: {text}\n" for name, text in parts.items())
+    rules.write_text(f"{rules.read_text()}\ndrift:\n{block}")
+
+
+@pytest.fixture
+def drifting(watched: MemoryWorld) -> MemoryWorld:
+    """Shapes of inputs and of the champion's own scores are watched too, after five days."""
+    watch_drift(watched, inputs=INPUTS, predictions=SCORES)
+    live(watched, 4)
+    return watched
+
+
+def test_a_healthy_champion_drifts_little(drifting: MemoryWorld) -> None:
+    """Days of the same traffic: nobody is told anything."""
+    for _ in range(3):
+        soak()
+        live(drifting, 1)
+    assert alerts(drifting) == [] and drifting.notifier.sent == []
+
+
+def test_scores_that_move_without_a_label_open_a_suspected_incident(drifting: MemoryWorld) -> None:
+    """A feed sends one value: told once, suspected once, nothing moved; and well again."""
+    before = drifting.plan
+    drifting.frozen = {"x": 3.0}
+    live(drifting, 1)
+    soak()
+    soak()
+    assert alerts(drifting) == [("prediction drift", "suspected"), ("input drift", "found")]
+    incident, told = drifting.notifier.sent
+    assert (incident.kind, incident.severity, incident.to) == ("incident", "SEV4", ("score team",))
+    assert incident.title == "SEV4 (suspected) score: prediction drift"
+    assert "Kolmogorov-Smirnov distance: scores" in incident.body
+    assert told.title == "score between releases: input drift not well"
+    assert drifting.plan == before
+    (opened,) = [e for e in drifting.ledger.entries() if e.kind == "incident"]
+    assert (opened.release_id, opened.model) == (None, MODEL)
+    assert (opened.payload["status"], opened.payload["about"]) == ("suspected", "prediction drift")
+
+    (alert, _) = [e for e in drifting.ledger.entries() if e.kind == "alert"]
+    (figure,) = alert.payload["figures"]
+    assert (figure["what"], figure["rows"], figure["reference_rows"]) == ("scores", 72, 288)
+    assert figure["value"] > 0.5 and figure["bins_digest"].startswith("sha256:")
+
+    drifting.frozen = {}
+    live(drifting, 6)
+    soak()
+    assert alerts(drifting)[2:] == [("input drift", "well"), ("prediction drift", "well")]
+    drifting.frozen = {"x": 3.0}
+    live(drifting, 1)
+    soak()
+    assert len([e for e in drifting.ledger.entries() if e.kind == "incident"]) == 2
+
+
+def test_a_suspicion_whose_look_died_is_told_by_the_next(drifting: MemoryWorld) -> None:
+    """The incident is on record before anybody is told: it is told then, and stays one."""
+    drifting.frozen = {"x": 3.0}
+    live(drifting, 1)
+    drifting.ledger.at(Moment("before", "alert"), die)
+    with pytest.raises(ProcessDied):
+        soak()
+    soak()
+    assert len([e for e in drifting.ledger.entries() if e.kind == "incident"]) == 1
+    assert ("prediction drift", "suspected") in alerts(drifting)
+
+
+def test_drift_without_rows_is_not_observed(drifting: MemoryWorld) -> None:
+    """A window or a reference that is empty, or a source that is down: never well."""
+    drifting.telemetry.inputs.clear()
+    now = drifting.clock.now(MODEL) - timedelta(days=1)
+    kept = [r for r in drifting.telemetry.predictions if r["at"] >= now.isoformat()]
+    drifting.telemetry.predictions[:] = kept
+    soak()
+    unseen = [("input drift", "not observed"), ("prediction drift", "not observed")]
+    assert alerts(drifting)[-2:] == unseen
+    assert "in the reference, 50 needed" in drifting.notifier.sent[0].body
+
+
+def test_a_young_champion_has_no_past_of_its_own(watched: MemoryWorld) -> None:
+    """Two days after it was adopted there is nothing to compare: it is not asked yet."""
+    watch_drift(watched, predictions=SCORES)
+    soak()
+    assert alerts(watched) == []
+
+
 def test_a_model_that_no_policy_names_is_told_as_such(world: MemoryWorld) -> None:
     """Nobody said what is well for it: that is no silence."""
     soak()

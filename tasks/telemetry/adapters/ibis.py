@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Counts, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, WindowPair
 from tasks.telemetry.adapters.ibis_rows import (
     answer,
     days_of,
@@ -183,6 +183,18 @@ class IbisTelemetry:
             fault = is_slow(rows, slow_ms) if slow_ms and metric == "slow" else ~is_answer(rows)
             sums = rows.aggregate(n=rows.count(), events=fault.sum().fill_null(0))
             return Counts.model_validate(answer(sums)[0])
+
+    def bins(self, model: str, column: str | None, *, since: datetime, until: datetime) -> Bins:
+        from tasks.telemetry.adapters.ibis_shapes import bins_of, kind_of
+
+        with self._open(kind_of(column), model=model) as source:
+            return bins_of(source, model, column, since, until)
+
+    def histogram(self, model: str, bins: Bins, *, since: datetime, until: datetime) -> Histogram:
+        from tasks.telemetry.adapters.ibis_shapes import histogram_of, kind_of
+
+        with self._open(kind_of(bins.column), model=model) as source:
+            return histogram_of(source, model, bins, since, until)
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float

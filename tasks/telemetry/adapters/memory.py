@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from policies.errors import UnavailableError
-from policies.vocabulary import Counts, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
@@ -220,6 +220,29 @@ class MemoryTelemetry:
         limit = slow_ms if metric == "slow" else None
         faults = [_is_fault(row, limit) for row in rows]
         return Counts(n=len(faults), events=sum(faults))
+
+    def bins(self, model: str, column: str | None, *, since: datetime, until: datetime) -> Bins:
+        from tasks.telemetry.adapters.memory_shapes import bins_of
+
+        return bins_of(column, self._values(model, column, since, until))
+
+    def histogram(self, model: str, bins: Bins, *, since: datetime, until: datetime) -> Histogram:
+        from tasks.telemetry.adapters.memory_shapes import histogram_of
+
+        return histogram_of(bins, self._values(model, bins.column, since, until))
+
+    def _values(
+        self, model: str, column: str | None, since: datetime, until: datetime
+    ) -> list[str | None]:
+        """One text for each request of the period; ``None`` where it carried nothing."""
+        self._answer()
+        rows = self.predictions if column is None else self.inputs
+        rows = [r for r in rows if r["model"] == model and since <= _at(r) < until]
+        if column is None:
+            rows = [r for r in rows if r["arm"] == "champion" and _is_answer(r)]
+            return [_text(row["score"]) for row in _first(rows, "id")]
+        carried = [row["inputs"].get(column) for row in _first(rows, "id")]
+        return [None if value is None else _text(value) for value in carried]
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float

@@ -59,6 +59,17 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
         {"about": "people", "why": "Asked 16 minutes ago.", "missing": ["1 × peer"], "after": 4},
         "raised an alert: Asked 16 minutes ago. (missing: 1 × peer)",
     ),
+    (
+        "incident",
+        {
+            "incident_id": "inc-m-1",
+            "severity": "SEV4",
+            "status": "suspected",
+            "title": "m: prediction drift",
+            "reason": "Scores moved.",
+        },
+        "suspected incident inc-m-1 (SEV4): m: prediction drift – Scores moved.",
+    ),
     ("alert_over", {"about": "labels"}, "saw that labels is well again"),
     (
         "notified",

@@ -7,7 +7,14 @@ from typing import Any
 
 from policies import loader
 from policies.explain import explain, sections
-from policies.schema import FrozenInputs, ReleasePolicy, Segments
+from policies.schema import (
+    Drift,
+    FrozenInputs,
+    InputDrift,
+    PredictionDrift,
+    ReleasePolicy,
+    Segments,
+)
 
 # One other value for each field that is not a number, so that a change can be seen.
 OTHER: dict[str, Any] = {
@@ -28,6 +35,8 @@ OTHER: dict[str, Any] = {
     "kind": "proportion",
     "metric": "brier",
     "then": "roll_back",
+    "distance": "psi",
+    "reference": "recent",
 }
 
 Where = tuple[str | int, ...]
@@ -48,12 +57,17 @@ def leaves(value: Any, where: Where = ()) -> Iterator[Where]:
 
 SEGMENTS = Segments(column="region", values=("EU",), margin=0.2, rollback_at=0.1, share=0.5)
 FROZEN = FrozenInputs(columns=("temp",), by="station", days=2, then="hold")
+MOVED: dict[str, Any] = {
+    "distance": "wasserstein", "warn_at": 0.2, "act_at": 0.4, "window_days": 2,
+    "reference_days": 28, "min_rows": 100,
+}  # fmt: skip
+DRIFT = Drift(inputs=InputDrift(columns=("temp",), **MOVED), predictions=PredictionDrift(**MOVED))
 
 
 def filled(policy: ReleasePolicy) -> ReleasePolicy:
     """With everything that a policy may leave out, so that every field is there to be changed."""
     rails = tuple(rail.model_copy(update={"segments": SEGMENTS}) for rail in policy.guardrails)
-    return policy.model_copy(update={"guardrails": rails, "frozen_inputs": FROZEN})
+    return policy.model_copy(update={"guardrails": rails, "frozen_inputs": FROZEN, "drift": DRIFT})
 
 
 REGULATED = filled(loader.find("regulated").policy)
