@@ -186,9 +186,18 @@ class Demo:
             self._sign(world, voyage)
 
     def _check_run(self, world: World, voyage: Voyage) -> None:
-        """A run that failed before its release was opened would never end: say so instead."""
+        """A run that ended before its release was opened is on no ledger that the watcher reads.
+
+        A process that crashed starts once more, as a person would let it; else it is told.
+        """
         run = world.orchestrator.run(voyage.run_id)
-        if run is not None and run.state == "FAILED":
+        if run is None or run.state not in ("FAILED", "CRASHED"):
+            return
+        if run.state == "CRASHED" and voyage.run_id not in self._told:
+            self._told[voyage.run_id] = "crashed"
+            self.say(f"{voyage.scenario}: its process crashed before it began, and starts again")
+            world.orchestrator.wake(voyage.run_id)
+        else:
             raise UnavailableError(
                 f"The release run of {voyage.model} failed before it began.",
                 advice=f"Read {run.url} and {self.home / 'logs' / 'worker.log'}.",
