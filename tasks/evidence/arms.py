@@ -5,8 +5,8 @@ ramp's steps would compare the candidate's late requests with the champion's ear
 base rate that drifts it rolls back every candidate, also one that is better (Simpson 1951).
 
 A window's difference ``mean_b - k mean_a - shift`` weighs ``h = na nb / (na + nb)``; weights
-depend on the allocation alone. The variance of a step's rows is estimated inside the step from
-all its windows so far. Where the windows themselves scatter more than their rows explain, the
+depend on the allocation alone. The variance of rows is estimated about the mean of their step,
+from all windows so far. Where the windows themselves scatter more than their rows explain, the
 larger variance counts: rows that claimed to be independent and are not must not speak louder.
 
 Arrays: windows run along the last axis, in order of time, a step's windows side by side; axes
@@ -71,17 +71,28 @@ class Arms:
         return self._running_variance(self.nb, self.mean_b, self.m2_b)
 
     def _running_variance(self, n: Floats, mean: Floats, m2: Floats) -> Floats:
-        """Of a step's rows up to each window, about the step's own mean."""
+        """Of the rows up to each window, about their own step's mean.
+
+        A step's first windows are few rows, often without a single event, and would claim to
+        vary by nothing at all: so the larger of the step's own variance and that of all steps
+        so far counts.
+        """
         import numpy as np
 
         found = np.zeros(np.broadcast_shapes(n.shape, mean.shape))
+        rows_before: Any = 0.0
+        squares_before: Any = 0.0
         for part in self.parts:
             rows, off = n[..., part], mean[..., part] - mean[..., part][..., :1]
             count = np.cumsum(rows, axis=-1)
             first = np.cumsum(rows * off, axis=-1)
-            within = np.cumsum(m2[..., part] + rows * off * off, axis=-1)
-            between = np.maximum(within - first * first / np.maximum(count, 1.0), 0.0)
-            found[..., part] = between / np.maximum(count - 1.0, 1.0)
+            squares = np.cumsum(m2[..., part] + rows * off * off, axis=-1)
+            squares = np.maximum(squares - first * first / np.maximum(count, 1.0), 0.0)
+            own = squares / np.maximum(count - 1.0, 1.0)
+            all_steps = (squares_before + squares) / np.maximum(rows_before + count - 1.0, 1.0)
+            found[..., part] = np.maximum(own, all_steps)
+            rows_before = rows_before + count[..., -1:]
+            squares_before = squares_before + squares[..., -1:]
         return found
 
 

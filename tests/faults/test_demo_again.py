@@ -25,9 +25,9 @@ def test_what_an_interrupted_demo_left_is_aborted_by_the_next(
 ) -> None:
     """Ctrl-C takes the stack along, a kill leaves it; either way the next run is not disturbed."""
     home = tmp_path / "home"
-    _interrupt(home, how)
-    assert (alive(home) == []) is (how is signal.SIGINT)
     try:
+        _interrupt(home, how)
+        assert (alive(home) == []) is (how is signal.SIGINT)
         ledger = World(home).ledger
         (lost,) = live_releases(ledger, LOST)
         again = seatrial(home, "demo", "--scenario", SCENARIO, "--json", timeout=500)

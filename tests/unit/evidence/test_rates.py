@@ -193,3 +193,33 @@ def test_the_mixture_is_worth_one_when_nothing_is_there() -> None:
     density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     worth = np.trapezoid(np.exp(log_e(z * math.sqrt(v), np.full_like(z, v), rho2)) * density, z)
     assert worth == pytest.approx(1.0, abs=1e-6)
+
+
+# ── A window with nothing in it ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_window_without_faults_does_not_prove_safety(step: int) -> None:
+    """Sixty answers without a fault are nothing, also where normal theory has just begun to rule
+    and where a step has just begun: what varies by nothing in a window varies all the same.
+    """
+    before = [(5940, 119, 60, 3)] * 8  # twice as bad, and just beyond twenty faults
+    told = rates([*before, (5940, 119, 60, 0)], [0] * 8 + [step])
+    assert not told.rare[-1] and told.rare[:7].all()
+    gained = told.log_e_safe(0.1)[-1] - told.log_e_safe(0.1)[-2]
+    assert gained < 1.0
+    assert told.log_e_safe(0.1)[-1] < 0
+
+
+def test_safety_is_hardly_ever_claimed_too_early() -> None:
+    """At the margin, looked at after every window of a canary: at most beta, at any look."""
+    rng = np.random.default_rng(20130501)
+    na, nb, windows = 5940, 60, 200
+    xa = rng.binomial(na, 0.02, size=(200, windows)).astype(float)
+    xb = rng.binomial(nb, 0.03, size=(200, windows)).astype(float)
+    full = np.full(windows, 1.0)
+    told = Rates.of(
+        np.zeros(windows), na * full, xa, nb * full, xb, planned=1e4, alpha=0.05, beta=0.05
+    )
+    ever = (told.log_e_safe(0.5) >= math.log(20)).any(axis=-1).mean()
+    assert ever <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
