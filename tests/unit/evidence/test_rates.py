@@ -211,6 +211,14 @@ def test_a_window_without_faults_does_not_prove_safety(step: int) -> None:
     assert told.log_e_safe(0.1)[-1] < 0
 
 
+def test_a_step_that_begins_without_faults_varies_as_those_before_it() -> None:
+    """One empty window would claim that nothing varies, and make the next difference a proof."""
+    arms = rates([(5940, 119, 60, 3)] * 8 + [(5940, 119, 60, 0)], [0] * 8 + [1]).arms
+    assert arms.spread_b[-1] == pytest.approx(24 / 540 * (1 - 24 / 540), rel=0.15)
+    _, v = sums(arms, 1.1, 0.0)
+    assert v[-1] - v[-2] > 0.9 * (v[-2] - v[-3]) * 24 / 540 / (3 / 60)
+
+
 def test_safety_is_hardly_ever_claimed_too_early() -> None:
     """At the margin, looked at after every window of a canary: at most beta, at any look."""
     rng = np.random.default_rng(20130501)
