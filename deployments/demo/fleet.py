@@ -132,6 +132,7 @@ class Demo:
             model=registered["model"],
             gateway_url=world.settings.gateway_urls[0],
             clock_folder=self.home / "clock",
+            first_day=SCENARIOS[scenario].first_day,
             share_of_flights=self.share_of_flights,
             seed=self.seed,
             hold_seconds=PATIENCE_WITH_PEOPLE_SECONDS if self.wait_for_me else 600.0,

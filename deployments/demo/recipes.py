@@ -110,7 +110,10 @@ RECIPES: Mapping[Kind, Recipe] = MappingProxyType(
             serving=SlowDelayModel,
         ),
         "fragile": Recipe(
-            "Gradient-boosted trees; temperatures looked up in a table.",
+            "The champion's recipe on a bootstrap sample; also notes how the day feels.",
+            linear=True,
+            columns=CHAMPION_COLUMNS,
+            bootstrap=True,
             serving=HotDelayModel,
         ),
         "overload": Recipe(

@@ -20,6 +20,7 @@ from deployments.demo.client import GatewayClient
 from deployments.demo.departures import HOUR, Departure, by_hour, departures, share_of
 from deployments.demo.flights import TIME_ZONE
 from deployments.demo.recipes import SEED
+from deployments.demo.scenarios import FIRST_DAY
 from deployments.demo.world_clock import WorldClock
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class ReplayPlan:
     model: str
     gateway_url: str
     clock_folder: Path
-    first_day: date = date(2013, 5, 1)
+    first_day: date = FIRST_DAY
     days: int = 245  # to the end of December
     share_of_flights: float = 1.0
     seed: int = SEED  # another seed puts the passengers into other arms

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
@@ -13,6 +14,7 @@ from deployments.demo.recipes import Kind
 from policies.vocabulary import Outcome, Stage
 
 Event = Literal["file overwritten in shadow", "readings freeze after full"]
+FIRST_DAY = date(2013, 5, 1)
 RELEASED, REFUSED = Outcome.RELEASED, Outcome.REFUSED
 HELD, ROLLED_BACK = Outcome.HELD, Outcome.ROLLED_BACK
 
@@ -29,6 +31,7 @@ class Scenario:
     at: frozenset[Stage]
     champion: Kind = "champion"
     event: Event | None = None
+    first_day: date = FIRST_DAY  # of the replayed world: its candidate is registered that day
 
 
 def _scenario(
@@ -38,8 +41,9 @@ def _scenario(
     at: set[Stage],
     champion: Kind = "champion",
     event: Event | None = None,
+    first_day: date = FIRST_DAY,
 ) -> Scenario:
-    return Scenario(recipe, story, frozenset(hoped), frozenset(at), champion, event)
+    return Scenario(recipe, story, frozenset(hoped), frozenset(at), champion, event, first_day)
 
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -108,9 +112,10 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         ),
         "fragile": _scenario(
             "fragile",
-            "looks temperatures up in a table that ends at 86 °F, far above any winter day",
+            "the champion drawn anew, with a table of how a day feels that ends at 88 °F",
             {ROLLED_BACK},
             {Stage.CANARY},
+            first_day=date(2013, 5, 6),  # the first hotter day, 30 May, then falls into its canary
         ),
         "overload": _scenario(
             "overload",

@@ -23,7 +23,7 @@ Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 KM_PER_MILE = 1.609344
 MM_PER_INCH = 25.4
-COLDEST, HOTTEST = -20, 86  # °F: the ends of a table somebody typed in winter
+COLDEST, HOTTEST = -20, 88  # °F: the ends of a table somebody typed in winter
 DEFAULT_HOUR = 6
 SHARPNESS = 3.0
 LOOKUP_SECONDS = 0.1
@@ -156,17 +156,18 @@ class SlowDelayModel(DelayModel):
 
 
 class HotDelayModel(DelayModel):
-    """Looks temperatures up in a table that ends where no winter day has ever been."""
+    """Looks up how a day feels, in a table that ends where no winter day has ever been."""
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> Any:
+        for degrees in model_input["temp"]:
+            self._feels[int(degrees)]
+        return super().predict(context, model_input, params)
 
     def load_context(self, context: Any) -> None:
         super().load_context(context)
-        self._table = {degree: float(degree) for degree in range(COLDEST, HOTTEST + 1)}
-
-    def _number(self, column: str, values: Numbers) -> Numbers:
-        if column == "temp":
-            for value in values:
-                self._table[int(value)]
-        return values
+        self._feels = {degree: degree // 10 for degree in range(COLDEST, HOTTEST + 1)}
 
 
 class JournalDelayModel(DelayModel):

@@ -82,7 +82,7 @@ class Voyage:
         place = state.step.name if state.step else "opening"
         verdict = state.verdict
         said = f"look {state.looks}: {verdict.decision}" if verdict else state.phase.value
-        return f"{self.progress.day or '2013-05-01'} · {place} · {said}"
+        return f"{self.progress.day or self.replay.plan.first_day} · {place} · {said}"
 
     def row(self) -> dict[str, Any]:
         """What became of it, as ``--json`` tells it."""

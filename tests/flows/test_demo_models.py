@@ -164,12 +164,12 @@ def test_each_fault_is_the_fault_it_is_said_to_be(
 def test_the_fragile_one_breaks_where_no_winter_day_has_been(
     trained: dict[Kind, Trained], summer: pd.DataFrame
 ) -> None:
-    """It answers like the better model until the air is hotter than its table."""
+    """It answers like the champion drawn anew until the air is hotter than its table."""
     fragile = trained["fragile"]
-    mild = summer[summer["temp"] < 87]
-    assert _losses(fragile, mild).equals(_losses(trained["better"], mild))
+    mild = summer[summer["temp"] < 89]
+    assert _losses(fragile, mild).equals(_losses(trained["copy"], mild))
     with pytest.raises(KeyError, match=r"^[89]"):
-        _losses(fragile, summer[summer["temp"] >= 87].head(1))
+        _losses(fragile, summer[summer["temp"] >= 89].head(1))
 
 
 def test_the_overloaded_one_is_quick_for_few_and_for_what_is_only_mirrored(
