@@ -208,6 +208,11 @@ class Guardrail(Rule):
             )
         return self
 
+    @property
+    def is_seen_when_mirrored(self) -> bool:
+        """Whether answers that no user waits for tell of it, as failures do and lateness not."""
+        return self.metric == "error"
+
     def whole(self) -> Guardrail:
         """What is left of the weight for all rows together when groups have their share."""
         if self.segments is None:

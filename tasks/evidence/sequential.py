@@ -32,7 +32,7 @@ from dataclasses import dataclass
 
 from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
-from policies.vocabulary import Counts, Evidence, WindowPair
+from policies.vocabulary import Counts, Evidence, Stage, WindowPair
 from tasks.evidence.count_mixture import CountWindow, log_e_count_above, log_e_count_below
 from tasks.evidence.day_mixture import (
     Days,
@@ -49,7 +49,8 @@ from tasks.evidence.users import by_user
 from tasks.evidence.weighed import Weighed
 from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, sum_moments, tidy
 
-STATISTICS_VERSION = "2"
+STATISTICS_VERSION = "3"
+MIRRORED_STEP = Stage.SHADOW.value  # where no user meets the candidate
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
 HALVINGS = 18  # of the interval: finer than anybody reads
 GREATEST_RATE_MARGIN = 0.99  # a looser stage margin than this would ask nothing
@@ -62,11 +63,14 @@ def weigh(
     *,
     margin_factor: float = 1.0,
     later_steps: int = 0,
+    live: bool = False,
 ) -> Evidence:
     """Weigh all windows of a release for one guardrail, in any order.
 
     ``later_steps``: how many steps follow the first one with windows; harm that begins with one
     of them is then seen without the days before it (see ``onset``).
+    ``live``: users meet the candidate at this step. Failures that only the mirror showed are
+    then harm as before, and nothing that speaks for safety: that takes answers users waited for.
 
     Windows of one day and step are added together; rows, days and steps may arrive in any
     order. ``EvidenceError`` for windows that cannot be: negative, NaN, more events than rows,
@@ -78,7 +82,10 @@ def weigh(
     margin = guardrail.margin * margin_factor
     if is_rate(guardrail) and not guardrail.relative:
         margin = min(margin, GREATEST_RATE_MARGIN)
-    weighed = _weighed(guardrail, ordered, budget)
+    speaking = ordered
+    if live and guardrail.is_seen_when_mirrored:
+        speaking = tuple(w for w in ordered if w.step != MIRRORED_STEP)
+    weighed = _weighed(guardrail, speaking, budget)
     common = Evidence(
         name=guardrail.name,
         kind="sequential",
@@ -92,10 +99,14 @@ def weigh(
         windows=ordered,
         detail="No day with rows of both models has been observed yet.",
     )
-    if weighed is None:
-        return common
-    told = _tell(common, weighed, guardrail, margin, budget)
-    return _with_onset(told, guardrail, budget, later_steps) if later_steps else told
+    told = common if weighed is None else _tell(common, weighed, guardrail, margin, budget)
+    if speaking is not ordered:
+        whole = _weighed(guardrail, ordered, budget)
+        harm = whole.log_e_harm(guardrail.rollback_at) if whole is not None else 0.0
+        told = told.model_copy(update={"log_e_harm": harm})
+    if not (later_steps and ordered):
+        return told
+    return _with_onset(told, guardrail, budget, later_steps)
 
 
 def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
@@ -131,6 +142,7 @@ def weigh_all(
     *,
     margin_factor: float = 1.0,
     later_steps: int = 0,
+    live: bool = False,
 ) -> list[Evidence]:
     """Every guardrail that has windows, and each of its groups by itself.
 
@@ -149,6 +161,7 @@ def weigh_all(
                 budget,
                 margin_factor=factor,
                 later_steps=later_steps,
+                live=live,
             )
             for part, factor in parts
         ]

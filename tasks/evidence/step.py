@@ -21,16 +21,20 @@ def weigh_step(
         policy.budget,
         margin_factor=factor,
         later_steps=policy.steps_after_shadow,
+        live=step.weight_bp > 0,
     )
 
 
 def due_at(policy: ReleasePolicy, step: Step) -> tuple[Guardrail, ...]:
     """Which guardrails a look at this step must have asked about.
 
-    Paired quality from the shadow on; what only users can show once they meet the candidate.
+    Paired quality and failures from the shadow on; what only users can show once they meet the
+    candidate.
     """
     if step.stage is Stage.STAGING:
         return ()
     return tuple(
-        rail for rail in policy.guardrails if rail.kind == "paired_mean" or step.weight_bp > 0
+        rail
+        for rail in policy.guardrails
+        if step.weight_bp > 0 or rail.kind == "paired_mean" or rail.is_seen_when_mirrored
     )

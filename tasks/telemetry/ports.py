@@ -165,6 +165,21 @@ class Telemetry(Protocol):
         Candidate: rows it served. Champion: rows it scored, served or mirrored.
         """
 
+    def mirrored_windows(
+        self,
+        release_id: str,
+        *,
+        now: datetime,
+        time_zone: str,
+        each: Each = "day",
+        alone: bool = True,
+    ) -> Sequence[WindowPair]:
+        """Per local day (or hour) and step without live traffic: failures on the same rows.
+
+        Both arms count the rows that both were asked for. ``alone``: a row that both failed on
+        tells nothing of their difference (McNemar 1947), and is an event of neither.
+        """
+
     def unit_windows(
         self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
     ) -> Sequence[WindowPair]:

@@ -10,6 +10,7 @@ from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Counts, Evidence, Histogram, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.node import node
+from tasks.telemetry.days import Each
 from tasks.telemetry.inputs import frozen_check
 from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Telemetry, UnitMetric, Variety
 
@@ -52,20 +53,43 @@ def _observed(
             windows |= _segments(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "mean":
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
-        elif step.weight_bp > 0:
-            windows[guardrail.name] = tuple(
-                source.live_windows(
-                    release_id,
-                    guardrail.metric,
-                    now=now,
-                    time_zone=labels.time_zone,
-                    slow_ms=guardrail.slow_ms,
-                    each="hour" if guardrail.unit == "request" else "day",
-                )
-            )
+        elif step.weight_bp > 0 or guardrail.is_seen_when_mirrored:
+            windows[guardrail.name] = _faults(source, release_id, policy, guardrail, step, now)
     return Observation(
         windows=windows, coverage=coverage, varied=_varied(source, model, policy, now)
     )
+
+
+def _faults(
+    source: Telemetry,
+    release_id: str,
+    policy: ReleasePolicy,
+    guardrail: Guardrail,
+    step: Step,
+    now: datetime,
+) -> tuple[WindowPair, ...]:
+    """Those that users met, after those that only the mirror showed."""
+    zone = policy.labels.time_zone
+    each: Each = "hour" if guardrail.unit == "request" else "day"
+    found: tuple[WindowPair, ...] = ()
+    if guardrail.is_seen_when_mirrored:
+        found += tuple(
+            source.mirrored_windows(
+                release_id, now=now, time_zone=zone, each=each, alone=not guardrail.relative
+            )
+        )
+    if step.weight_bp > 0:
+        found += tuple(
+            source.live_windows(
+                release_id,
+                guardrail.metric,
+                now=now,
+                time_zone=zone,
+                slow_ms=guardrail.slow_ms,
+                each=each,
+            )
+        )
+    return found
 
 
 def _by_unit(

@@ -590,6 +590,40 @@ def test_faults_of_each_arm_while_it_serves(make: Make) -> None:
     assert telemetry.exposure(RELEASE).requests == 2
 
 
+def test_failures_that_only_the_mirror_showed(make: Make) -> None:
+    """Rows that one arm alone failed on; with live traffic the mirror tells nothing more."""
+    rows = [
+        *pair("both answered", NOON, 0.5, 0.6),
+        *pair("candidate failed", NOON, 0.5, 0.6)[:1],
+        score("candidate failed", "candidate", NOON, None, served=False),
+        score("candidate failed", "candidate", NOON + HOUR, 0.5, served=False),  # the first counts
+        score("champion failed", "champion", NOON, None),
+        score("champion failed", "candidate", NOON, 0.5, served=False),
+        score("both failed", "champion", NOON, None),
+        score("both failed", "candidate", NOON, None, served=False),
+        score("never mirrored", "champion", NOON, None),
+        score("odd", "champion", NOON + 24 * HOUR, 0.5),
+        score("odd", "candidate", NOON + 24 * HOUR, 1.5, served=False),  # no probability
+        score("live", "champion", NOON, 0.5, step="canary 5 %", weight_bp=500),
+        score("live", "candidate", NOON, None, served=False, step="canary 5 %", weight_bp=500),
+        score("early", "champion", NOON, None, step="staging"),
+        score("early", "candidate", NOON, 0.5, served=False, step="staging"),
+    ]
+    telemetry = make(predictions=rows)
+
+    def mirrored(now: datetime, **more: Any) -> list[tuple[datetime, str, int, int, int]]:
+        windows = telemetry.mirrored_windows(RELEASE, now=now, time_zone=ZONE, **more)
+        counts = [(w, w.champion, w.candidate) for w in windows]
+        return [(w.start, w.step, a.n, a.events, b.events) for w, a, b in counts if a and b]
+
+    tomorrow = MIDNIGHT + 24 * HOUR
+    assert mirrored(LATER) == [(MIDNIGHT, "shadow", 4, 1, 1), (tomorrow, "shadow", 1, 0, 1)]
+    assert mirrored(LATER, alone=False)[0] == (MIDNIGHT, "shadow", 4, 2, 2)
+    assert mirrored(NOON + HOUR) == [(MIDNIGHT, "shadow", 4, 1, 1)]
+    assert mirrored(LATER, each="hour")[0][:3] == (NOON, "shadow", 4)
+    assert mirrored(NOON - HOUR) == []
+
+
 def test_when_users_first_met_the_candidate_and_its_first_fault(make: Make) -> None:
     """Mirrored answers are nobody's; a slow one is a fault where the policy says what is slow."""
     hours = [MIDNIGHT + timedelta(hours=n) for n in range(5)]

@@ -219,7 +219,7 @@ class MemoryWorld(World):
     def register(self, version: str, **knobs: Any) -> ModelRef:
         """A version with its reference sample, as its trainer computed it."""
         model = {"version": version, "slope": 1.0, "fails_from_bp": 10_001, "unit": 1.0}
-        model |= {"blind": ""} | knobs
+        model |= {"blind": "", "fails_one_in": 1} | knobs
         folder = self.home.path / "models" / version
         (folder / "reference").mkdir(parents=True)
         (folder / "model.json").write_text(json.dumps(model))
@@ -264,8 +264,9 @@ class MemoryWorld(World):
     def features(self, variant: TrafficVariant, row: Row) -> Row:
         return {"gap": gap(row) * self._model(variant.digest)["unit"]}
 
-    def fails(self, candidate: TrafficVariant, weight_bp: int) -> bool:
-        return bool(weight_bp >= self._model(candidate.digest)["fails_from_bp"])
+    def fails(self, candidate: TrafficVariant, weight_bp: int, number: int) -> bool:
+        model = self._model(candidate.digest)
+        return bool(weight_bp >= model["fails_from_bp"] and number % model["fails_one_in"] == 0)
 
     def digest(self, version: str) -> str:
         return self.registry.digest_now(ModelRef(model=MODEL, version=version))
@@ -310,7 +311,7 @@ class MemoryWorld(World):
         known = at + timedelta(hours=1 + number % 4)
         self.telemetry.inputs.append({**_keys(same), "inputs": row})
         self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
-        lines = self._lines(plan, same, row)
+        lines = self._lines(plan, same, row, number)
         self.telemetry.predictions += [same | line for line in lines]
         if self.earns is not None:
             arm = next(line["arm"] for line in lines if line["served"])
@@ -318,12 +319,12 @@ class MemoryWorld(World):
             self.telemetry.metrics.append(_keys(same) | paid)
         return plan.step
 
-    def _lines(self, plan: TrafficPlan, same: Row, row: Row) -> list[Row]:
+    def _lines(self, plan: TrafficPlan, same: Row, row: Row, number: int) -> list[Row]:
         killed = self.router.killed_to(MODEL)
         chosen = goes_to_candidate(MODEL, same["unit"], plan.weight_bp) and not killed
         lines = []
         if plan.candidate is not None and not killed and (chosen or plan.mirror):
-            fails = self.fails(plan.candidate, plan.weight_bp)
+            fails = self.fails(plan.candidate, plan.weight_bp, number)
             answer = None if fails else self.answer(plan.candidate, row)
             lines.append(_line("candidate", plan.candidate.ref.version, chosen, answer))
             chosen = chosen and not fails

@@ -60,6 +60,17 @@ def test_a_candidate_that_fails_in_the_canary_is_rolled_back_by_its_requests(
     assert told.one("containing").payload["reason"].startswith("errors is worse than")
 
 
+def test_a_candidate_that_fails_where_the_champion_answers_never_meets_users(
+    world: MemoryWorld,
+) -> None:
+    """One mirrored answer in twenty is none: more than missing rows, it is harm."""
+    world.register("3", slope=2.0, fails_from_bp=0, fails_one_in=20)
+    told = world.release("3")
+    assert (told.ended, told.steps()) == ("ROLLED BACK", ["staging", "shadow"])
+    assert told.one("containing").payload["reason"].startswith("errors is worse than")
+    assert told.one("closed").payload["exposed_requests"] == 0
+
+
 def test_inputs_that_move_make_no_comparison_and_harm_nobody(world: MemoryWorld) -> None:
     """One side stops coming: each look says that nothing can be compared, until the deadline."""
     world.happenings.append(Happening("shadow", lambda: world.frozen.update(side="L")))

@@ -155,7 +155,7 @@ class TextWorld(MemoryWorld):
         text, spam = message(number, self.turned)
         return {"message": text}, spam
 
-    def fails(self, candidate: TrafficVariant, weight_bp: int) -> bool:
+    def fails(self, candidate: TrafficVariant, weight_bp: int, number: int) -> bool:
         return False
 
     def turn(self) -> None:

@@ -31,6 +31,7 @@ from tasks.telemetry.adapters.ibis_spool import load
 from tasks.telemetry.adapters.ibis_sums import (
     coverage_of,
     live_sums,
+    mirrored_sums,
     paired_sums,
     segment_sums,
     variety,
@@ -111,6 +112,20 @@ class IbisTelemetry:
             )
             days = days_of(rows, time_zone, each)
             return live_sums(rows, slow_ms if metric == "slow" else None, days) if days else ()
+
+    def mirrored_windows(
+        self,
+        release_id: str,
+        *,
+        now: datetime,
+        time_zone: str,
+        each: Each = "day",
+        alone: bool = True,
+    ) -> Sequence[WindowPair]:
+        with self._open("predictions") as source:
+            rows = source.keep("mirrored", source.asked_both(release_id, now))
+            days = days_of(rows, time_zone, each)
+            return mirrored_sums(rows, days, alone=alone) if days else ()
 
     def unit_windows(
         self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tasks.telemetry.adapters.ibis_rows import first_of, is_answer, moment, span
-from tasks.telemetry.metrics import ARMS
+from tasks.telemetry.metrics import ARMS, UNMIRRORED
 
 
 class Tables(dict[str, Any]):
@@ -46,6 +46,28 @@ class Source:
             rows = _pairs(self.release(release_id, now))
             self.kept[asked] = self.keep("pairs", labelled(rows, self.labels(now), horizon))
         return self.kept[asked]
+
+    def asked_both(self, release_id: str, now: datetime) -> Any:
+        """Rows of mirrored traffic alone that both were asked for, and whether each failed."""
+        import ibis
+
+        rows = self.release(release_id, now)
+        alone = (rows.weight_bp == 0) & rows.step.notin(UNMIRRORED) & rows.arm.isin(ARMS)
+        first = first_of(rows.filter(alone), "id", "arm")
+        first = first.mutate(failed=~is_answer(first))
+        champion, candidate = (first.filter(first.arm == arm) for arm in ARMS)
+        candidate = candidate.select(
+            "id", other_at="at", other_step="step", candidate_failed="failed"
+        )
+        both = champion.join(candidate, "id")
+        early = both.at <= both.other_at
+        return both.select(
+            "id",
+            "candidate_failed",
+            at=ibis.ifelse(early, both.at, both.other_at),
+            step=ibis.ifelse(early, both.step, both.other_step),
+            champion_failed=both.failed,
+        )
 
     def release(self, release_id: str, now: datetime) -> Any:
         rows = self.predictions

@@ -100,3 +100,24 @@ def live_sums(rows: Any, slow_ms: float | None, days: Sequence[Day]) -> Sequence
         )
         for row in found
     )
+
+
+def mirrored_sums(rows: Any, days: Sequence[Day], *, alone: bool) -> Sequence[WindowPair]:
+    rows = by_day(rows, days)
+    champion, candidate = rows.champion_failed, rows.candidate_failed
+    if alone:
+        champion, candidate = champion & ~candidate, candidate & ~champion
+    sums = rows.group_by(["start", "step"]).aggregate(
+        n=rows.count(),
+        champion=champion.sum(),
+        candidate=candidate.sum(),
+    )
+    return tuple(
+        WindowPair(
+            start=utc(row["start"]),
+            step=row["step"],
+            champion=Counts(n=row["n"], events=row["champion"]),
+            candidate=Counts(n=row["n"], events=row["candidate"]),
+        )
+        for row in answer(sums.order_by(["start", "step"]))
+    )

@@ -173,6 +173,41 @@ class MemoryTelemetry:
             for start, step in sorted(windows)
         )
 
+    def mirrored_windows(
+        self,
+        release_id: str,
+        *,
+        now: datetime,
+        time_zone: str,
+        each: Each = "day",
+        alone: bool = True,
+    ) -> Sequence[WindowPair]:
+        rows = [r for r in self._release(release_id, now) if _is_mirrored_alone(r)]
+        asked: dict[str, dict[str, Event]] = {}
+        for row in _first(rows, "id", "arm"):
+            if row["arm"] in ARMS:
+                asked.setdefault(row["id"], {})[row["arm"]] = row
+        both = [arms for arms in asked.values() if len(arms) == len(ARMS)]
+        if not both:
+            return ()
+        early = [min(arms.values(), key=_at) for arms in both]
+        days = spans(min(map(_at, early)), max(map(_at, early)), time_zone, each)
+        windows: dict[tuple[datetime, str], list[tuple[bool, ...]]] = {}
+        for arms, first in zip(both, early, strict=True):
+            if (day := _day_of(_at(first), days)) is not None:
+                failed = tuple(not _is_answer(arms[arm]) for arm in ARMS)
+                told = (False, False) if alone and all(failed) else failed
+                windows.setdefault((day[0], first["step"]), []).append(told)
+        return tuple(
+            WindowPair(
+                start=start,
+                step=step,
+                champion=Counts(n=len(failed), events=sum(row[0] for row in failed)),
+                candidate=Counts(n=len(failed), events=sum(row[1] for row in failed)),
+            )
+            for (start, step), failed in sorted(windows.items())
+        )
+
     def unit_windows(
         self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
     ) -> Sequence[WindowPair]:
@@ -289,6 +324,11 @@ def _paired_windows(
         WindowPair(start=start, step=step, paired=moments_of(windows[start, step]))
         for start, step in sorted(windows)
     )
+
+
+def _is_mirrored_alone(row: Event) -> bool:
+    """Of a step at which no user meets the candidate, and both are asked."""
+    return bool(row["weight_bp"] == 0 and row["step"] not in UNMIRRORED)
 
 
 def _text(value: object) -> str:

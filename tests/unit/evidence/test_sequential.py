@@ -191,6 +191,36 @@ def test_no_errors_anywhere_becomes_safe() -> None:
     assert seen.upper is not None and 0.0 < seen.upper < ERRORS.margin
 
 
+def test_failures_that_only_the_mirror_showed_are_harm_from_the_first_day() -> None:
+    """No user met the candidate yet, and one answer in twenty-five is none."""
+    seen = weigh(ERRORS, [_errors(0, 0, 900, 36, 900, step="shadow")], BUDGET, later_steps=5)
+    assert seen.log_e_harm is not None and seen.log_e_harm > math.log(1000)
+
+
+def test_answers_that_nobody_waited_for_do_not_speak_for_safety() -> None:
+    """Two weeks of faultless mirrored answers, then users: only what they got can show safety."""
+    mirrored = [_errors(day, 0, 900, 0, 900, step="shadow") for day in range(14)]
+    met = [_errors(day, 0, 900, 0, 45) for day in range(14, 16)]
+    in_shadow = weigh(ERRORS, mirrored, BUDGET)
+    assert in_shadow.log_e_safe is not None and in_shadow.log_e_safe > math.log(20)
+    unmet = weigh(ERRORS, mirrored, BUDGET, live=True)
+    assert (unmet.status, unmet.n, unmet.log_e_safe) == ("scarce", 0, 0.0)
+    assert unmet.log_e_harm == pytest.approx(in_shadow.log_e_harm)
+    first = weigh(ERRORS, mirrored + met, BUDGET, live=True)
+    alone = weigh(ERRORS, met, BUDGET)
+    assert (first.n, first.log_e_safe) == (alone.n, alone.log_e_safe)
+
+
+def test_what_fails_first_when_users_meet_it_is_seen_behind_faultless_mirrors() -> None:
+    """The share of the step that began counts its windows alone."""
+    mirrored = [_errors(day, 0, 900, 0, 900, step="shadow") for day in range(14)]
+    met = [_errors(14, 0, 900, 10, 45)]
+    seen = weigh(ERRORS, mirrored + met, BUDGET, later_steps=5, live=True)
+    alone = weigh(ERRORS, met, BUDGET)
+    assert seen.log_e_harm is not None and alone.log_e_harm is not None
+    assert seen.log_e_harm == pytest.approx(alone.log_e_harm + math.log(0.1), abs=0.01)
+
+
 def test_steps_of_a_ramp_are_never_pooled() -> None:
     """Rates that drift with the ramp do not look like harm (Simpson's paradox)."""
     quiet = [_errors(day, 9, 900, 0, 9) for day in range(8)]
