@@ -101,7 +101,7 @@ class Stack:
                     return time.monotonic() - start
             except Exception:  # noqa: BLE001 - not there yet
                 pass
-            time.sleep(0.01)
+            time.sleep(0.05)  # a busy machine needs its cores for what is waited for
         raise AssertionError(f"not within {seconds} s; gateway says {self._says()}")
 
     def _says(self) -> str:

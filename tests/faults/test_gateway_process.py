@@ -141,7 +141,8 @@ def test_a_bad_candidate_takes_nobody_along(running: Stack, trial: TrafficPlan, 
     running.wait(lambda: len(failed()) == len(errors))
     assert all(x["served"] and x["score"] is None and x["error"] for x in failed()), id_
     running.wait(
-        lambda: any(answer["variant"] == "candidate" for answer in running.predict(UNITS[:40]))
+        lambda: any(answer["variant"] == "candidate" for answer in running.predict(UNITS[:40])),
+        seconds=90,
     )
 
 

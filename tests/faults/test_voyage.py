@@ -132,9 +132,15 @@ def _is_in_canary(state: Release) -> bool:
 
 
 def _kill_run(seen: Voyage, state: Release) -> None:
-    for process in processes_of(state.run_id or ""):
-        os.kill(process.pid, signal.SIGKILL)
-        seen.killed.append(process.pid)
+    """As soon as it has a process: between two looks it has none, and a look is short."""
+    deadline = time.monotonic() + 60
+    while not seen.crashed and time.monotonic() < deadline:
+        for process in processes_of(state.run_id or ""):
+            os.kill(process.pid, signal.SIGKILL)
+            seen.killed.append(process.pid)
+        run = seen.world.orchestrator.run(state.run_id or "")
+        seen.crashed = run is not None and run.state == "CRASHED"
+        time.sleep(0.05)
 
 
 def _sign(seen: Voyage, state: Release) -> None:
