@@ -47,6 +47,7 @@ def disagreements(document: Mapping[str, Any]) -> Found:
         _harm_budget_is_spent,
         _one_rule_a_gate,
         _gates_stand_before_users,
+        _goal_is_a_guardrail,
         _drift_can_be_judged,
         _severities_are_ordered,
         _fallback_ends,
@@ -204,6 +205,14 @@ def _gates_stand_before_users(document: Mapping[str, Any]) -> Found:
                 "is staging, where the evidence is made and nobody is affected. Write shadow to "
                 "have people sign before requests are mirrored, or canary before users are served.",
             )
+
+
+def _goal_is_a_guardrail(document: Mapping[str, Any]) -> Found:
+    named = _at(document, "goal", "guardrail")
+    names = [name for rail in _items(document, "guardrails") if (name := _at(rail, "name"))]
+    if isinstance(named, str) and names and named not in names:
+        known = ", ".join(map(str, names))
+        yield ("goal", "guardrail"), f"names no guardrail. Write one of: {known}."
 
 
 def _drift_can_be_judged(document: Mapping[str, Any]) -> Found:

@@ -56,6 +56,7 @@ def sections(policy: ReleasePolicy) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("Staging", _staging(policy.staging)),
         *((title, _stage(rules)) for title, rules in _stages(policy)),
         *((f"Guardrail: {rail.name}", _guardrail(rail)) for rail in policy.guardrails),
+        ("Goal", _goal(policy)),
         ("Inputs", _frozen(policy.frozen_inputs)),
         ("Drift", _drift(policy.drift)),
         ("Who signs", _approvals(policy.approvals)),
@@ -208,6 +209,21 @@ def _frozen(rule: FrozenInputs | None) -> tuple[str, ...]:
     each = f" at each {rule.by}" if rule.by else ""
     return (
         f"{_listed(rule.columns)} change all day{each}: one value for {_days(rule.days)} {then}.",
+    )
+
+
+def _goal(policy: ReleasePolicy) -> tuple[str, ...]:
+    goal = policy.goal
+    if goal is None:
+        return ("Nothing has to become better: the candidate must not be worse.",)
+    then = "This is told, and decides nothing."
+    if goal.required:
+        then = "The soak does not pass without proof of it."
+    return (
+        f"{goal.guardrail} should become better than the champion's. {then}",
+        f"Of candidates that are no better at most {_percent(policy.budget.promote_beta)} are "
+        "shown to be.",
+        f"Why: {goal.why}",
     )
 
 

@@ -155,6 +155,14 @@ class Drift(Rule):
         return self
 
 
+class Goal(Rule):
+    """The guardrail that the candidate should improve, and not only keep."""
+
+    guardrail: Text
+    required: bool  # the soak passes only when the improvement is proven; else it is told
+    why: Text
+
+
 class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
@@ -292,6 +300,7 @@ class ReleasePolicy(Rule):
     full: StageRules
     soak: StageRules
     guardrails: tuple[Guardrail, ...] = Field(min_length=1)
+    goal: Goal | None = None
     frozen_inputs: FrozenInputs | None = None
     drift: Drift | None = None
     approvals: tuple[ApprovalRule, ...] = ()
@@ -312,6 +321,8 @@ class ReleasePolicy(Rule):
         names = [g.name for g in self.guardrails]
         if len(names) != len(set(names)):
             raise ValueError("guardrail names must differ")
+        if self.goal is not None and self.goal.guardrail not in names:
+            raise ValueError("goal.guardrail must name a guardrail")
         if not self.labels.independent_of_answer:
             raise ValueError(
                 "labels that depend on the answer served need randomised comparison, "

@@ -47,6 +47,7 @@ class Standing(Value):
     unit: str
     safe: EValue | None  # for "not worse than margin": it passes at ``needed``
     harm: EValue | None  # for "worse than rollback_at": harm by itself at ``needed``
+    better: EValue | None  # for "better than the champion": shown at ``needed``
     would_change: str
 
 
@@ -62,6 +63,8 @@ def standings(
 
 def standing(policy: ReleasePolicy, item: Evidence, judged: Judged) -> Standing:
     safe = _e_value(item.log_e_safe, 1.0 / policy.budget.promote_beta)
+    better = _e_value(item.log_e_better, 1.0 / policy.budget.promote_beta)
+    goal_is_due = judged.code == "not_yet_better"
     alone = policy.budget.rollback_alpha * item.weight
     harm = _e_value(item.log_e_harm, 1.0 / alone) if alone > 0 else None
     return Standing(
@@ -81,7 +84,8 @@ def standing(policy: ReleasePolicy, item: Evidence, judged: Judged) -> Standing:
         unit=item.unit,
         safe=safe,
         harm=harm,
-        would_change=_would_change(item, judged, safe, harm),
+        better=better,
+        would_change=_would_change(item, judged, better if goal_is_due else safe, harm),
     )
 
 
@@ -102,8 +106,10 @@ def _would_change(item: Evidence, judged: Judged, safe: EValue | None, harm: EVa
     ends = f"Harm by itself needs {harm.needed:.4g}, has {harm.has}." if harm else ""
     if judged.code == "too_little_data" or safe is None:
         return f"More {item.unit or 'days'}. {ends}".strip()
+    aim = "be shown better" if judged.code == "not_yet_better" else "be safe"
+    aim = "stay safe" if judged.code == "within_margin" else aim
     has = f"needs e-value {safe.needed:.4g}, has {safe.has}."
-    return f"To {'stay' if judged.code == 'within_margin' else 'be'} safe it {has} {ends}".strip()
+    return f"To {aim} it {has} {ends}".strip()
 
 
 def _check_would_change(item: Evidence, judged: Judged) -> str:

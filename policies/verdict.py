@@ -11,6 +11,10 @@ The rules, in the order in which they are asked:
 3. PASS needs every guardrail shown to be not worse than its margin (an intersection-union
    test needs no split of beta: Berger 1982), and at least one guardrail judged.
 4. Everything else holds: there is not enough evidence.
+
+A goal is the guardrail that should improve. Where the policy asks for proof of it, the soak
+passes only with that proof: the release then ends at its deadline without one. It can never
+make a release pass.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from policies.vocabulary import (
     Finding,
     Judged,
     ReasonCode,
+    Stage,
     Step,
     Verdict,
 )
@@ -44,7 +49,7 @@ def judge(policy: ReleasePolicy, step: Step, evidence: Sequence[Evidence]) -> Ve
     """Judge one look. No evidence at all is "not enough evidence", never a pass."""
     total = harm_of_all(evidence)
     threshold = -math.log(policy.budget.rollback_alpha)
-    judged = tuple(_judge_one(policy, item) for item in evidence)
+    judged = tuple(_judge_one(policy, step, item) for item in evidence)
     if total is not None and total >= threshold:
         worst = max(_sequential(evidence), key=lambda item: item.log_e_harm or -math.inf)
         return Verdict(
@@ -93,8 +98,13 @@ def worst_of(judged: Sequence[Judged]) -> Finding:
     return next((item for item in _WORST_FIRST if item in found), Finding.NOT_ENOUGH_EVIDENCE)
 
 
-def _judge_one(policy: ReleasePolicy, item: Evidence) -> Judged:
-    finding, code, reason = _check(item) if item.kind == "check" else _guardrail(policy, item)
+def _judge_one(policy: ReleasePolicy, step: Step, item: Evidence) -> Judged:
+    if item.kind == "check":
+        finding, code, reason = _check(item)
+    else:
+        finding, code, reason = _guardrail(policy, item)
+        if policy.goal is not None and policy.goal.guardrail == item.name:
+            finding, code, reason = _goal(policy, step, item, (finding, code, reason))
     return Judged(name=item.name, finding=finding, reason=reason, code=code)
 
 
@@ -143,6 +153,21 @@ def _guardrail(policy: ReleasePolicy, item: Evidence) -> _Ruled:
         f"{item.name}: not yet shown to be within {item.margin:g}: {_effect(item)}, "
         f"e-value {power(item.log_e_safe)} of {1 / policy.budget.promote_beta:g} needed.",
     )
+
+
+def _goal(policy: ReleasePolicy, step: Step, item: Evidence, ruled: _Ruled) -> _Ruled:
+    """What is safe must also be shown to be better, where the policy asks for it: in the soak."""
+    finding, code, reason = ruled
+    if finding is not Finding.SAFE or policy.goal is None:
+        return ruled
+    needed = -math.log(policy.budget.promote_beta)
+    if item.log_e_better is not None and item.log_e_better >= needed:
+        return finding, code, f"{reason} It is shown to be better than the champion."
+    has = "none" if item.log_e_better is None else power(item.log_e_better)
+    told = f"{reason} Better than the champion is not shown: e-value {has} of {math.exp(needed):g}"
+    if policy.goal.required and step.stage is Stage.SOAK:
+        return Finding.NOT_ENOUGH_EVIDENCE, "not_yet_better", f"{told}, and the policy asks for it."
+    return finding, code, f"{told}."
 
 
 def _sequential(evidence: Sequence[Evidence]) -> list[Evidence]:

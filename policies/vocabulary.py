@@ -117,6 +117,7 @@ class Evidence(Value):
     weight: float = 0.0  # share of the harm budget
     log_e_harm: float | None = None
     log_e_safe: float | None = None
+    log_e_better: float | None = None  # for "better than the champion, however little"
     n: int = 0  # rows
     clusters: int = 0  # independent units (for instance days)
     unit: str = ""
@@ -162,6 +163,7 @@ class WindowPair(Value):
 ReasonCode = Literal[
     "",  # recorded before there were codes
     "harm_proven", "within_margin", "not_yet_within_margin",  # a guardrail's e-values
+    "not_yet_better",  # the goal, where the policy asks for it
     "check_failed", "check_holds",  # a check's value against its limit
     "too_little_data", "source_down", "comparison_broken",  # nothing was judged: its status
     "nothing_to_judge",  # the numbers themselves are missing

@@ -173,10 +173,10 @@ def _tell(
 ) -> Evidence:
     least = budget.min_clusters if weighed.least is None else weighed.least
     enough = weighed.clusters >= least
-    log_e_safe = weighed.log_e_safe(margin)
+    log_e_safe, log_e_better = weighed.log_e_safe(margin), weighed.log_e_safe(0.0)
     detail = f"{weighed.clusters} {weighed.unit} with rows of both models."
     if not enough:
-        log_e_safe = min(log_e_safe, 0.0)
+        log_e_safe, log_e_better = min(log_e_safe, 0.0), min(log_e_better, 0.0)
         detail = f"{weighed.clusters} of at least {least} {weighed.unit} observed."
     lower, upper = _interval(weighed, budget)
     return common.model_copy(
@@ -187,6 +187,7 @@ def _tell(
             "upper": upper,
             "log_e_harm": weighed.log_e_harm(guardrail.rollback_at),
             "log_e_safe": log_e_safe,
+            "log_e_better": log_e_better,
             "n": weighed.rows,
             "clusters": weighed.clusters,
             "unit": weighed.unit,

@@ -71,6 +71,26 @@ def test_a_candidate_that_fails_where_the_champion_answers_never_meets_users(
     assert told.one("closed").payload["exposed_requests"] == 0
 
 
+def test_what_must_become_better_is_released_when_it_is_shown_to_be(world: MemoryWorld) -> None:
+    """The last look says so in words."""
+    told = world.release(policy="score-better")
+    assert told.ended == "RELEASED"
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    (quality,) = [each for each in last["verdict"]["judged"] if each["name"] == "quality"]
+    assert quality["reason"].endswith("It is shown to be better than the champion.")
+
+
+def test_what_is_only_as_good_goes_no_further_than_its_soak(world: MemoryWorld) -> None:
+    """Where the policy asks for an improvement, a copy of the champion is held at the end."""
+    world.register("3", slope=0.69)
+    told = world.release("3", policy="score-better")
+    assert told.ended == "HELD"
+    assert told.steps()[-1] == "soak"
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    (quality,) = [each for each in last["verdict"]["judged"] if each["name"] == "quality"]
+    assert (quality["code"], quality["finding"]) == ("not_yet_better", "not enough evidence")
+
+
 def test_inputs_that_move_make_no_comparison_and_harm_nobody(world: MemoryWorld) -> None:
     """One side stops coming: each look says that nothing can be compared, until the deadline."""
     world.happenings.append(Happening("shadow", lambda: world.frozen.update(side="L")))

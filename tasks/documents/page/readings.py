@@ -81,12 +81,13 @@ def _glance(entry: Entry) -> Glance:
 
 def _answered(items: Sequence[Mapping[str, Any]]) -> int | None:
     """Of the guardrails that count live answers the one that counted most; parts count fewer."""
-    counts = [
-        sum(window["candidate"]["n"] for window in item.get("windows", ()) if window["candidate"])
-        for item in items
-        if any(window.get("candidate") for window in item.get("windows", ()))
-    ]
+    counted = [[window for window in item.get("windows", ()) if _is_live(window)] for item in items]
+    counts = [sum(window["candidate"]["n"] for window in windows) for windows in counted if windows]
     return max(counts, default=None)
+
+
+def _is_live(window: Mapping[str, Any]) -> bool:
+    return bool(window.get("candidate")) and window["step"] != Stage.SHADOW.value
 
 
 def series_of(looks: Sequence[Glance], policy: ReleasePolicy) -> tuple[Series, ...]:

@@ -144,6 +144,18 @@ def test_an_equal_candidate_is_safe_in_the_end() -> None:
     assert seen.lower < seen.effect < seen.upper < QUALITY.margin
 
 
+def test_better_is_shown_of_what_is_better_and_of_nothing_else() -> None:
+    """An equal candidate becomes safe, and never better; a few days show neither."""
+    better, equal = _noisy(40, -0.05), _noisy(40, 0.0)
+    shown, kept = weigh(QUALITY, better, BUDGET), weigh(QUALITY, equal, BUDGET)
+    assert shown.log_e_better is not None and kept.log_e_better is not None
+    assert shown.log_e_better > math.log(20) > kept.log_e_better
+    assert kept.log_e_safe is not None and kept.log_e_safe > kept.log_e_better
+    early = weigh(QUALITY, better[:3], BUDGET)
+    assert early.log_e_better is not None and early.log_e_better <= 0.0
+    assert weigh(QUALITY, [], BUDGET).log_e_better is None
+
+
 def test_the_interval_agrees_with_the_e_values() -> None:
     """The upper end is below the margin exactly when safety passes."""
     for mean in (-0.01, 0.0, 0.004, 0.008, 0.012, 0.02):

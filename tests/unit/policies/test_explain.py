@@ -10,6 +10,7 @@ from policies.explain import explain, sections
 from policies.schema import (
     Drift,
     FrozenInputs,
+    Goal,
     InputDrift,
     PredictionDrift,
     ReleasePolicy,
@@ -35,6 +36,7 @@ OTHER: dict[str, Any] = {
     "kind": "proportion",
     "metric": "brier",
     "then": "roll_back",
+    "required": True,
     "distance": "psi",
     "reference": "recent",
 }
@@ -64,10 +66,14 @@ MOVED: dict[str, Any] = {
 DRIFT = Drift(inputs=InputDrift(columns=("temp",), **MOVED), predictions=PredictionDrift(**MOVED))
 
 
+GOAL = Goal(guardrail="quality", required=False, why="It pays for the change.")
+
+
 def filled(policy: ReleasePolicy) -> ReleasePolicy:
     """With everything that a policy may leave out, so that every field is there to be changed."""
     rails = tuple(rail.model_copy(update={"segments": SEGMENTS}) for rail in policy.guardrails)
-    return policy.model_copy(update={"guardrails": rails, "frozen_inputs": FROZEN, "drift": DRIFT})
+    more = {"guardrails": rails, "frozen_inputs": FROZEN, "drift": DRIFT, "goal": GOAL}
+    return policy.model_copy(update=more)
 
 
 REGULATED = filled(loader.find("regulated").policy)

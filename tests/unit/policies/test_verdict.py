@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.loader import find
+from policies.schema import Goal
 from policies.verdict import harm_of_all, judge
-from policies.vocabulary import Decision, Evidence, Finding, Judged
+from policies.vocabulary import Decision, Evidence, Finding, Judged, Step
 
 POLICY = find("medium").policy
 STEP = POLICY.steps()[2]
@@ -173,6 +174,41 @@ def test_every_finding_says_by_which_rule(item: Evidence, code: str) -> None:
     """A code for programs beside the sentence for people."""
     (judged,) = judge(POLICY, STEP, [item]).judged
     assert judged.code == code
+
+
+SHADOW, SOAK = POLICY.steps()[1], POLICY.steps()[-1]
+
+
+@pytest.mark.parametrize(
+    ("required", "step", "better", "decision", "code"),
+    [
+        (True, SOAK, SURE, Decision.PASS, "within_margin"),
+        (True, SOAK, 0.0, Decision.HOLD, "not_yet_better"),
+        (True, SOAK, None, Decision.HOLD, "not_yet_better"),
+        (True, SHADOW, 0.0, Decision.PASS, "within_margin"),
+        (False, SOAK, 0.0, Decision.PASS, "within_margin"),
+    ],
+)
+def test_a_goal_that_is_asked_for_must_be_proven_in_the_soak(
+    required: bool, step: Step, better: float | None, decision: Decision, code: str
+) -> None:
+    """Before the soak, and where it is only told, being safe is enough."""
+    goal = Goal(guardrail="quality", required=required, why="test")
+    policy = POLICY.model_copy(update={"goal": goal})
+    verdict = judge(policy, step, [guardrail(log_e_better=better), guardrail("errors")])
+    assert verdict.decision is decision
+    assert [item.code for item in verdict.judged] == [code, "within_margin"]
+    assert "better than the champion" in verdict.judged[0].reason.lower()
+
+
+def test_a_goal_never_makes_a_release_pass() -> None:
+    """Better on average is not yet within the margin, and harm stays harm."""
+    goal = Goal(guardrail="quality", required=True, why="test")
+    policy = POLICY.model_copy(update={"goal": goal})
+    (held,) = judge(policy, SOAK, [guardrail(log_e_safe=0.0, log_e_better=SURE)]).judged
+    assert held.code == "not_yet_within_margin"
+    harmed = judge(policy, SOAK, [guardrail(log_e_harm=SURE, log_e_better=SURE)])
+    assert harmed.decision is Decision.ROLL_BACK
 
 
 def test_what_was_recorded_before_there_were_codes_can_be_read() -> None:
