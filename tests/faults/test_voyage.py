@@ -239,6 +239,20 @@ def test_why_answers_from_the_ledger_alone(voyage: Voyage, tmp_path: Path) -> No
         assert word in text
 
 
+@pytest.mark.parametrize("scenario", ["better", "unit_bug", "fragile"])
+def test_the_verdict_that_ended_it_is_recomputed_from_its_file(
+    voyage: Voyage, scenario: str, tmp_path: Path
+) -> None:
+    """Released, refused or rolled back: the same verdict, in a place without a home."""
+    file = tmp_path / "look.json"
+    release_id = row(voyage, scenario)["release_id"]
+    done = seatrial(voyage.home, "why", release_id, "--evidence", str(file))
+    assert done.returncode == 0, done.stderr
+    done = seatrial(tmp_path / "nowhere", "judge", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Same verdict" in done.stdout
+
+
 def predict(home: Path, model: str) -> dict[str, Any]:
     world = World(home)
     sample = world.home.path / "spool" / "inputs"
