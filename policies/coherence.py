@@ -23,6 +23,9 @@ _STAGES = ("staging", "shadow", "canary", "full", "soak")
 _MISMATCHED = (
     ("paired_mean", "error"),
     ("paired_mean", "slow"),
+    ("randomised_mean", "error"),
+    ("randomised_mean", "slow"),
+    ("randomised_mean", "business"),
     ("proportion", "log_loss"),
     ("proportion", "brier"),
     ("mean", "log_loss"),
@@ -145,16 +148,19 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
         if _at(rail, "unit") == "request" and kind not in (None, "proportion"):
             yield (*place, "unit"), "request belongs to errors and slow answers. Write day."
-        if _at(rail, "unit") == "user" and kind not in (None, "mean"):
-            yield (*place, "unit"), "user belongs to a business metric. Write day or request."
+        if _at(rail, "unit") == "user" and kind not in (None, "mean", "randomised_mean"):
+            yield (
+                (*place, "unit"),
+                "user belongs to business metrics and randomised_mean. Write day or request.",
+            )
         if _at(rail, "relative") is True and _at(rail, "unit") in (None, "day"):
             yield (*place, "relative"), "belongs to the units request and user. Write false."
         yield from _segments_agree(rail, place)
         if (kind, metric) in _MISMATCHED:
             yield (
                 (*place, "kind"),
-                "does not fit the metric. log_loss and brier are paired_mean; error and slow "
-                "are proportion; business is mean.",
+                "does not fit the metric. log_loss and brier are paired_mean or "
+                "randomised_mean; error and slow are proportion; business is mean.",
             )
         for field in _BUSINESS:
             if metric is not None and (metric == "business") != (_at(rail, field) is not None):
@@ -171,7 +177,7 @@ def _segments_agree(rail: Any, place: Where) -> Found:
             (*place, "segments", "rollback_at"),
             f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
         )
-    if _at(rail, "kind") in ("proportion", "mean"):
+    if _at(rail, "kind") in ("proportion", "mean", "randomised_mean"):
         yield (
             (*place, "segments"),
             "belong to a guardrail of paired differences: others are not taken by group yet.",
@@ -258,11 +264,13 @@ def _fallback_ends(document: Mapping[str, Any]) -> Found:
 
 def _labels_can_be_judged(document: Mapping[str, Any]) -> Found:
     if _at(document, "labels", "independent_of_answer") is False:
-        yield (
-            ("labels", "independent_of_answer"),
-            "is false. Labels that depend on the answer served need a randomised comparison, "
-            "which this version cannot judge: write true only if it is true.",
-        )
+        for index, rail in enumerate(_items(document, "guardrails")):
+            if _at(rail, "kind") == "paired_mean":
+                yield (
+                    ("guardrails", index, "kind"),
+                    "is paired_mean, and labels.independent_of_answer is false: what would have "
+                    "happened after the other answer is not known. Write randomised_mean.",
+                )
     zone = _at(document, "labels", "time_zone")
     if isinstance(zone, str) and zone and not _is_zone(zone):
         yield (

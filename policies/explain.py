@@ -31,6 +31,8 @@ _METRICS = {
 _KINDS = {
     "paired_mean": "Both models score the same requests and their differences are judged",
     "proportion": "The rates of the two models on the same days are compared",
+    "randomised_mean": "The losses of the units that the two models answered on the same days are "
+    "compared",
     "mean": "The means of the units that the two models answered on the same days are compared",
 }
 _FALLBACK = {
@@ -82,7 +84,8 @@ def _labels(policy: ReleasePolicy) -> tuple[str, ...]:
         "What really happened does not depend on the answer served, so both models score "
         "every request."
         if labels.independent_of_answer
-        else "What really happened depends on the answer served, so users are split at random."
+        else "What really happened depends on the answer served, so each model is judged by the "
+        "users it answered; before the first of them, quality is seen in staging alone."
     )
     return (
         independent,
@@ -175,7 +178,7 @@ def _independent(rail: Guardrail) -> tuple[str, ...]:
 
 
 def _bound(rail: Guardrail, bound: float) -> str:
-    of = "mean" if rail.kind == "mean" else "rate"
+    of = "rate" if rail.kind == "proportion" else "mean"
     return f"{_percent(bound)} of the champion's {of}" if rail.relative else f"{bound:g}"
 
 

@@ -88,7 +88,7 @@ def _checks(policy: ReleasePolicy, step: Step) -> Iterator[str]:
         yield from _staging_checks(rules)
         return
     for rail in policy.guardrails:
-        if rail.kind == "paired_mean" or step.weight_bp > 0:
+        if rail.is_due_at(step):
             worse = f"not worse by {rail.margin * rules.margin_factor:g} or more"
             yield f"{rail.name}: {rail.metric.replace('_', ' ')} {worse}"
     if rules.min_rows:

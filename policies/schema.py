@@ -167,7 +167,7 @@ class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
     name: Text
-    kind: Literal["paired_mean", "proportion", "mean"]
+    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean"]
     metric: Literal["log_loss", "brier", "error", "slow", "business"]
     margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
@@ -198,12 +198,16 @@ class Guardrail(Rule):
             raise ValueError("slow_ms belongs to the metric 'slow' and only there")
         if self.at_most is not None and self.kind != "proportion":
             raise ValueError("at_most belongs to errors and slow answers")
-        if (self.kind == "paired_mean") != (self.metric in ("log_loss", "brier")):
-            raise ValueError("log_loss and brier are paired_mean; error and slow are proportion")
+        is_loss = self.kind in ("paired_mean", "randomised_mean")
+        if is_loss != (self.metric in ("log_loss", "brier")):
+            raise ValueError(
+                "log_loss and brier are paired_mean or randomised_mean; error and slow are "
+                "proportion"
+            )
         if self.unit == "request" and self.kind != "proportion":
             raise ValueError("unit 'request' belongs to errors and slow answers")
-        if self.unit == "user" and self.kind != "mean":
-            raise ValueError("unit 'user' belongs to a business metric")
+        if self.unit == "user" and self.kind not in ("mean", "randomised_mean"):
+            raise ValueError("unit 'user' belongs to business metrics and randomised_mean")
         if self.relative and self.unit == "day":
             raise ValueError("relative belongs to the units 'request' and 'user'")
         if (self.kind == "mean") != (self.metric == "business"):
@@ -215,6 +219,12 @@ class Guardrail(Rule):
                 "'business', all four, and only there"
             )
         return self
+
+    def is_due_at(self, step: Step) -> bool:
+        """Whether a look at this step asks about it: users show the most, the mirror some."""
+        if step.stage is Stage.STAGING:
+            return False
+        return step.weight_bp > 0 or self.kind == "paired_mean" or self.is_seen_when_mirrored
 
     @property
     def is_seen_when_mirrored(self) -> bool:
@@ -323,10 +333,11 @@ class ReleasePolicy(Rule):
             raise ValueError("guardrail names must differ")
         if self.goal is not None and self.goal.guardrail not in names:
             raise ValueError("goal.guardrail must name a guardrail")
-        if not self.labels.independent_of_answer:
+        paired = [g.name for g in self.guardrails if g.kind == "paired_mean"]
+        if paired and not self.labels.independent_of_answer:
             raise ValueError(
-                "labels that depend on the answer served need randomised comparison, "
-                "which this version cannot judge yet: set independent_of_answer only if true"
+                "labels that depend on the answer served cannot be judged in pairs: "
+                "write randomised_mean"
             )
         return self
 

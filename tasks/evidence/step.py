@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
-from policies.vocabulary import Evidence, Stage, Step, WindowPair
+from policies.vocabulary import Evidence, Step, WindowPair
 from tasks.evidence.sequential import weigh_all
 
 
@@ -26,15 +26,5 @@ def weigh_step(
 
 
 def due_at(policy: ReleasePolicy, step: Step) -> tuple[Guardrail, ...]:
-    """Which guardrails a look at this step must have asked about.
-
-    Paired quality and failures from the shadow on; what only users can show once they meet the
-    candidate.
-    """
-    if step.stage is Stage.STAGING:
-        return ()
-    return tuple(
-        rail
-        for rail in policy.guardrails
-        if step.weight_bp > 0 or rail.kind == "paired_mean" or rail.is_seen_when_mirrored
-    )
+    """Which guardrails a look at this step must have asked about."""
+    return tuple(rail for rail in policy.guardrails if rail.is_due_at(step))

@@ -16,7 +16,7 @@ SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
 
 
 def is_by_unit(guardrail: Guardrail) -> bool:
-    return guardrail.kind == "mean"
+    return guardrail.kind in ("mean", "randomised_mean")
 
 
 def is_rate(guardrail: Guardrail) -> bool:

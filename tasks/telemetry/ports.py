@@ -135,6 +135,23 @@ class Telemetry(Protocol):
         scored by both arms in the same release, with a label that arrived in time.
         """
 
+    def served_losses(
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> tuple[Sequence[WindowPair], Coverage]:
+        """Per local day and step with live traffic: moments of the loss of what each arm answered.
+
+        One value a unit and step: the mean loss of its rows, with a label in time, of the day on
+        which it was first answered there; a unit that both arms answered that day counts for
+        neither. Only days whose last row's horizon has passed. Labels are covered as in the arm
+        that has fewer of its own.
+        """
+
     def segment_windows(
         self,
         release_id: str,

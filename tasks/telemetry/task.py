@@ -51,6 +51,15 @@ def _observed(
             )
             windows[guardrail.name] = tuple(seen)
             windows |= _segments(source, release_id, policy, guardrail, now)
+        elif guardrail.kind == "randomised_mean":
+            seen, coverage = source.served_losses(
+                release_id,
+                guardrail.metric,
+                now=now,
+                horizon_hours=labels.horizon_hours,
+                time_zone=labels.time_zone,
+            )
+            windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
         elif step.weight_bp > 0 and guardrail.kind == "mean":
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 or guardrail.is_seen_when_mirrored:
@@ -183,8 +192,10 @@ def _labels_stopped(policy: ReleasePolicy, observation: Observation, now: dateti
     A day closes when the horizon of its last row has passed, so the newest closed day began at
     most two days and the horizon ago; a third day is allowed for a feed that comes daily.
     """
-    paired = [w for windows in observation.windows.values() for w in windows if w.paired]
-    newest = max((window.start for window in paired), default=None)
+    kinds = ("paired_mean", "randomised_mean")
+    names = [rail.name for rail in policy.guardrails if rail.kind in kinds]
+    labelled = [window for name in names for window in observation.windows.get(name, ())]
+    newest = max((window.start for window in labelled), default=None)
     allowed = timedelta(days=3, hours=policy.labels.horizon_hours)
     if newest is None or now - newest <= allowed:
         return None
@@ -203,7 +214,7 @@ def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -
         for rail in policy.guardrails
         if rail.name in observation.windows and (step.weight_bp == 0 or rail.kind == "proportion")
     ]
-    n = min(counted, default=0)
+    n = min(counted, default=0 if step.weight_bp else observation.coverage.both)
     return Evidence(
         name="rows of this step",
         kind="check",

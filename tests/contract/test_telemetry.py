@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Bins, Counts, WindowPair
+from policies.vocabulary import Bins, Counts, Moments, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.telemetry.days import Each
@@ -622,6 +622,62 @@ def test_failures_that_only_the_mirror_showed(make: Make) -> None:
     assert mirrored(NOON + HOUR) == [(MIDNIGHT, "shadow", 4, 1, 1)]
     assert mirrored(LATER, each="hour")[0][:3] == (NOON, "shadow", 4)
     assert mirrored(NOON - HOUR) == []
+
+
+def served(
+    telemetry: Telemetry, now: datetime, metric: str = "brier", hours: float = 12
+) -> tuple[list[tuple[datetime, str, Moments, Moments]], Coverage]:
+    windows, coverage = telemetry.served_losses(
+        RELEASE, metric, now=now, horizon_hours=hours, time_zone=ZONE
+    )
+    found = [(w.start, w.step, w.champion_units, w.candidate_units) for w in windows]
+    return [(at, step, a, b) for at, step, a, b in found if a and b], coverage
+
+
+def test_losses_of_what_each_arm_answered_itself(make: Make) -> None:
+    """One value a unit: the mean of its labelled rows on its first day in a step."""
+    canary: dict[str, Any] = {"step": "canary 30 %", "weight_bp": 3000}
+    old, new = {**canary, "served": True, "unit": "old"}, {**canary, "served": True, "unit": "new"}
+    tomorrow = NOON + 24 * HOUR
+    rows = [
+        *pair("shadowed", NOON, 0.5, 0.9),  # before users met it
+        score("o1", "champion", NOON, 0.5, **old),
+        score("o1", "candidate", NOON, 0.9, **{**old, "served": False}),  # mirrored: not its own
+        score("o2", "champion", NOON + HOUR, 1.0, **old),
+        score("o3", "champion", tomorrow, 0.0, **old),  # its first day was yesterday
+        score("n1", "candidate", NOON, 0.8, **new),
+        score("n2", "candidate", NOON, 0.3, **new),  # no label in time
+        score("m1", "candidate", NOON, 0.8, **{**new, "unit": "moved"}),
+        score("m2", "champion", NOON, 0.8, **{**old, "unit": "moved"}),  # of neither arm
+        score("f1", "candidate", NOON, None, **{**new, "unit": "failed"}),  # no answer
+        score("l1", "candidate", tomorrow, 0.5, **{**new, "unit": "later"}),
+    ]
+    labels = [label(row, NOON + 2 * HOUR) for row in ("shadowed", "o1", "o2", "n1", "m1", "m2")]
+    labels += [label("n2", NOON + 13 * HOUR), label("l1", tomorrow + HOUR, 0.0),
+               label("o3", tomorrow + HOUR)]  # fmt: skip
+    telemetry = make(predictions=rows, outcomes=labels)
+    windows, coverage = served(telemetry, LATER)
+    assert [(at, step) for at, step, _, _ in windows] == [
+        (MIDNIGHT, "canary 30 %"), (MIDNIGHT + 24 * HOUR, "canary 30 %")]  # fmt: skip
+    first, second = windows
+    assert (first[2].n, first[3].n) == (1, 1)
+    assert first[2].mean == pytest.approx((0.25 + 0.0) / 2)
+    assert first[3].mean == pytest.approx(0.04)
+    assert (second[2].n, second[3].n) == (0, 1)
+    assert second[3].mean == pytest.approx(0.25)
+    assert (coverage.mature, coverage.labelled) == (4, 3)  # the candidate's, which has fewer
+    assert coverage.served == 10 and coverage.both == 2
+
+
+def test_losses_of_a_day_that_is_not_over_wait(make: Make) -> None:
+    """A day whose horizon has not passed has no window, and nothing live has none."""
+    row = score("a", "candidate", NOON, 0.5, served=True, step="c", weight_bp=500)
+    telemetry = make(predictions=[row], outcomes=[label("a", NOON + HOUR)])
+    assert served(telemetry, MIDNIGHT + 35 * HOUR)[0] == []
+    assert len(served(telemetry, MIDNIGHT + 37 * HOUR)[0]) == 1
+    assert served(make(), LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
+    with pytest.raises(RefusedError):
+        served(telemetry, LATER, metric="error")
 
 
 def test_when_users_first_met_the_candidate_and_its_first_fault(make: Make) -> None:

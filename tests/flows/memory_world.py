@@ -182,6 +182,7 @@ class MemoryWorld(World):
         self.orchestrator = MemoryOrchestrator()
         self.happenings: list[Happening] = []
         self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
+        self.unheard = ""  # the arm of whose users nobody hears what happened
         self.every = EVERY
         self.frozen: Row = {}  # what a feed that has stopped sends
         self._next = START
@@ -219,7 +220,7 @@ class MemoryWorld(World):
     def register(self, version: str, **knobs: Any) -> ModelRef:
         """A version with its reference sample, as its trainer computed it."""
         model = {"version": version, "slope": 1.0, "fails_from_bp": 10_001, "unit": 1.0}
-        model |= {"blind": "", "fails_one_in": 1} | knobs
+        model |= {"blind": "", "fails_one_in": 1, "turns_at_bp": 10_001} | knobs
         folder = self.home.path / "models" / version
         (folder / "reference").mkdir(parents=True)
         (folder / "model.json").write_text(json.dumps(model))
@@ -268,6 +269,9 @@ class MemoryWorld(World):
         model = self._model(candidate.digest)
         return bool(weight_bp >= model["fails_from_bp"] and number % model["fails_one_in"] == 0)
 
+    def turns(self, candidate: TrafficVariant, weight_bp: int) -> bool:
+        return bool(weight_bp >= self._model(candidate.digest)["turns_at_bp"])
+
     def digest(self, version: str) -> str:
         return self.registry.digest_now(ModelRef(model=MODEL, version=version))
 
@@ -310,8 +314,9 @@ class MemoryWorld(World):
         }  # fmt: skip
         known = at + timedelta(hours=1 + number % 4)
         self.telemetry.inputs.append({**_keys(same), "inputs": row})
-        self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
         lines = self._lines(plan, same, row, number)
+        if not any(line["served"] and line["arm"] == self.unheard for line in lines):
+            self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
         self.telemetry.predictions += [same | line for line in lines]
         if self.earns is not None:
             arm = next(line["arm"] for line in lines if line["served"])
@@ -326,6 +331,8 @@ class MemoryWorld(World):
         if plan.candidate is not None and not killed and (chosen or plan.mirror):
             fails = self.fails(plan.candidate, plan.weight_bp, number)
             answer = None if fails else self.answer(plan.candidate, row)
+            if answer is not None and self.turns(plan.candidate, plan.weight_bp):
+                answer = 1.0 - answer
             lines.append(_line("candidate", plan.candidate.ref.version, chosen, answer))
             chosen = chosen and not fails
         if plan.mirror or not chosen:

@@ -24,6 +24,7 @@ STORIES = [
     ("one that brings less is rolled back", "score-paid", {"slope": 2.0}, "ROLLED BACK"),
     ("requests that are independent of each other", "score-by-request", {"slope": 2.0},
      "RELEASED"),
+    ("each model is judged by whom it answered", "score-randomised", {"slope": 2.0}, "RELEASED"),
     ("each group is watched by itself", "score-watched", {"slope": 2.0}, "RELEASED"),
 ]  # fmt: skip
 

@@ -155,6 +155,9 @@ class TextWorld(MemoryWorld):
         text, spam = message(number, self.turned)
         return {"message": text}, spam
 
+    def turns(self, candidate: TrafficVariant, weight_bp: int) -> bool:
+        return False
+
     def fails(self, candidate: TrafficVariant, weight_bp: int, number: int) -> bool:
         return False
 

@@ -71,6 +71,22 @@ class IbisTelemetry:
                 return (), coverage
             return paired_sums(pairs.filter(pairs.label.notnull()), metric, days), coverage
 
+    def served_losses(
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> tuple[Sequence[WindowPair], Coverage]:
+        from tasks.telemetry.adapters.ibis_losses import served_losses
+
+        check_loss(metric)
+        horizon = timedelta(hours=horizon_hours)
+        with self._open("predictions", "outcomes") as source:
+            return served_losses(source, release_id, metric, now, horizon, time_zone)
+
     def segment_windows(
         self,
         release_id: str,

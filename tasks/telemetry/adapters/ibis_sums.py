@@ -26,7 +26,7 @@ def coverage_of(rows: Any, pairs: Any, now: datetime, horizon: timedelta) -> Cov
     return Coverage(served=answer(served.aggregate(n=served.id.nunique()))[0]["n"], **counts)
 
 
-def _loss(score: Any, label: Any, metric: str) -> Any:
+def row_loss(score: Any, label: Any, metric: str) -> Any:
     if metric == "brier":
         return (score - label) * (score - label)
     sure = score.clip(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
@@ -39,7 +39,9 @@ def paired_sums(pairs: Any, metric: str, days: Sequence[Day]) -> Sequence[Window
 
 def _sums(pairs: Any, metric: str, days: Sequence[Day], *by: str) -> Any:
     rows = by_day(pairs, days)
-    worse = _loss(rows.candidate, rows.label, metric) - _loss(rows.champion, rows.label, metric)
+    worse = row_loss(rows.candidate, rows.label, metric) - row_loss(
+        rows.champion, rows.label, metric
+    )
     rows = rows.mutate(worse=worse)
     keys = [*by, "start", "step"]
     sums = rows.group_by(keys).aggregate(

@@ -69,6 +69,22 @@ class MemoryTelemetry:
         days = local_days(min(p.at for p in pairs), max(p.at for p in pairs), time_zone)
         return _paired_windows(labelled, metric, closed_days(days, horizon, now)), coverage
 
+    def served_losses(
+        self,
+        release_id: str,
+        metric: str,
+        *,
+        now: datetime,
+        horizon_hours: float,
+        time_zone: str,
+    ) -> tuple[Sequence[WindowPair], Coverage]:
+        from tasks.telemetry.adapters.memory_losses import served_losses
+
+        check_loss(metric)
+        rows, labels = self._release(release_id, now), self._labels(now)
+        horizon = timedelta(hours=horizon_hours)
+        return served_losses(rows, labels, metric, now, horizon, time_zone)
+
     def segment_windows(
         self,
         release_id: str,

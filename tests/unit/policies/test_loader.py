@@ -90,7 +90,10 @@ def test_every_fault_is_named_at_once_with_its_line_and_field(write: Write) -> N
         ("labels: {horizon_hours: .nan}\n", "is .nan. Write a number that can be compared."),
         ("labels: {horizon_hours: 1e400}\n", "is 1e400. Write a number that can be compared."),
         ("labels: {time_zone: Mars/Olympus}\n", "labels.time_zone: is 'Mars/Olympus'"),
-        ("labels: {independent_of_answer: false}\n", "write true only if it is true"),
+        (
+            "labels: {independent_of_answer: false}\n",
+            "guardrails[0].kind: is paired_mean, and labels.independent_of_answer is false",
+        ),
         ("labels: {horizon_hours: 240}\n", "soak.min_days: is 7, shorter than the label horizon"),
         ("labels: medium\n", "labels: is the text 'medium'. Write a block with:"),
         ("guardrails: []\n", "3: guardrails: is empty. Write a list"),
