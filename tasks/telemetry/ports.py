@@ -191,6 +191,15 @@ class Telemetry(Protocol):
         something was posted; a unit that both arms answered in a window counts for neither.
         """
 
+    def assigned_windows(
+        self, release_id: str, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        """Per local day and step with a split: randomised units by the arm asked for them first.
+
+        A unit counts once a step, on its first day there, and for the candidate also where that
+        failed and the champion answered in its place. ``n`` are units; there are no events.
+        """
+
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         """What the candidate has answered for users (served, not mirrored).
 

@@ -9,6 +9,7 @@ from policies.drift import Period
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Counts, Evidence, Histogram, Step, Value, WindowPair
 from tasks.connections import current
+from tasks.evidence import sample_ratio
 from tasks.node import node
 from tasks.telemetry.days import Each
 from tasks.telemetry.inputs import frozen_check
@@ -55,6 +56,9 @@ def _observed(
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 or guardrail.is_seen_when_mirrored:
             windows[guardrail.name] = _faults(source, release_id, policy, guardrail, step, now)
+    if sample_ratio.is_split(step):
+        split = source.assigned_windows(release_id, now=now, time_zone=labels.time_zone)
+        windows[sample_ratio.NAME] = tuple(split)
     return Observation(
         windows=windows, coverage=coverage, varied=_varied(source, model, policy, now)
     )

@@ -151,6 +151,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
     assert telemetry.exposure(RELEASE) == Exposure()
+    assert assigned(telemetry) == []
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -165,6 +166,8 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.exposure(RELEASE)
         with pytest.raises(UnavailableError):
             units(telemetry)
+        with pytest.raises(UnavailableError):
+            assigned(telemetry)
         with pytest.raises(UnavailableError):
             survey(telemetry)
         with pytest.raises(UnavailableError):
@@ -369,6 +372,40 @@ def test_a_day_of_a_metric_closes_like_a_day_of_labels(make: Make) -> None:
     closes = MIDNIGHT + 36 * HOUR
     assert units(telemetry, closes - timedelta(microseconds=1)) == []
     assert len(units(telemetry, closes)) == 1
+
+
+def assigned(telemetry: Telemetry, now: datetime = LATER) -> list[tuple[datetime, str, int, int]]:
+    found = telemetry.assigned_windows(RELEASE, now=now, time_zone=ZONE)
+    counts = [(w, w.champion, w.candidate) for w in found]
+    return [(w.start, w.step, a.n, b.n) for w, a, b in counts if a and b]
+
+
+def test_units_by_whom_they_were_sent_to_first(make: Make) -> None:
+    """A unit counts once a step, and as the candidate's also when the champion stood in."""
+    tomorrow = NOON + 24 * HOUR
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", tomorrow),
+        answered("3", "bob", "candidate"),
+        {**answered("4", "cem", "candidate"), "score": None, "error": "failed"},
+        score("4", "champion", NOON, 0.5, unit="cem", step="c", weight_bp=500),
+        answered("5", "dee", "champion", tomorrow),
+        answered("5", "dee", "candidate", tomorrow + HOUR),
+        answered("6", "ann", "candidate", tomorrow + 2 * HOUR, step="d", weight_bp=2500),
+        answered("7", "eve", "previous"),
+        answered("8", "fay", "candidate", step="full", weight_bp=10_000),
+        answered("9", "gus", "champion", step="shadow", weight_bp=0),
+        answered("10", "hal", "candidate", release="r2"),
+        {**answered("11", "nobody", "champion"), "unit": None},
+        score("1", "candidate", NOON - HOUR, 0.5, served=False, unit="ann", step="c",
+              weight_bp=500),
+    ]  # fmt: skip
+    telemetry = make(predictions=rows)
+    next_day = MIDNIGHT + 24 * HOUR
+    assert assigned(telemetry) == [
+        (MIDNIGHT, "c", 1, 2), (next_day, "c", 1, 0), (next_day, "d", 0, 1)]  # fmt: skip
+    assert assigned(telemetry, NOON) == [(MIDNIGHT, "c", 1, 2)]
+    assert assigned(telemetry, NOON - HOUR) == []
 
 
 def survey(telemetry: Inspection, now: datetime = LATER, release: str | None = RELEASE) -> Survey:

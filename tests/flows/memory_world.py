@@ -182,6 +182,7 @@ class MemoryWorld(World):
         self.orchestrator = MemoryOrchestrator()
         self.happenings: list[Happening] = []
         self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
+        self.strays: Callable[[int], bool] = lambda _: False  # sent to the champion all the same
         self.every = EVERY
         self.frozen: Row = {}  # what a feed that has stopped sends
         self._next = START
@@ -322,6 +323,7 @@ class MemoryWorld(World):
     def _lines(self, plan: TrafficPlan, same: Row, row: Row, number: int) -> list[Row]:
         killed = self.router.killed_to(MODEL)
         chosen = goes_to_candidate(MODEL, same["unit"], plan.weight_bp) and not killed
+        chosen = chosen and not self.strays(number)
         lines = []
         if plan.candidate is not None and not killed and (chosen or plan.mirror):
             fails = self.fails(plan.candidate, plan.weight_bp, number)

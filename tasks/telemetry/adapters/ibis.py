@@ -135,6 +135,14 @@ class IbisTelemetry:
         with self._open("predictions", "metrics") as source:
             return unit_windows(source, release_id, metric, now, time_zone)
 
+    def assigned_windows(
+        self, release_id: str, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.ibis_units import assigned_windows
+
+        with self._open("predictions") as source:
+            return assigned_windows(source, release_id, now, time_zone)
+
     def survey(
         self,
         model: str,

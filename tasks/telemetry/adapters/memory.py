@@ -217,6 +217,13 @@ class MemoryTelemetry:
         posted = [r for r in self.metrics if _at(r) <= now]
         return unit_windows(rows, posted, metric, now, time_zone)
 
+    def assigned_windows(
+        self, release_id: str, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.memory_units import assigned_windows
+
+        return assigned_windows(self._release(release_id, now), time_zone)
+
     def survey(
         self,
         model: str,
