@@ -31,7 +31,10 @@ _MISMATCHED = (
     ("mean", "slow"),
     ("paired_mean", "business"),
     ("proportion", "business"),
+    *(("quantile", metric) for metric in ("log_loss", "brier", "error", "slow", "business")),
+    *((kind, "latency") for kind in ("paired_mean", "proportion", "mean")),
 )
+_QUANTILE = ("quantile", "before_days")
 _BUSINESS = ("name_of_metric", "direction", "cap", "without_value")
 
 
@@ -94,10 +97,13 @@ def _stages_leave_days(document: Mapping[str, Any]) -> Found:
     if clusters is None or horizon is None:
         return
     kinds = {_at(rail, "kind") for rail in _items(document, "guardrails")}
-    waits = (("shadow", "paired_mean", horizon / 24), ("canary", "proportion", 0.0))
-    for stage, kind, more in waits:
+    waits = (
+        ("shadow", {"paired_mean"}, horizon / 24),
+        ("canary", {"proportion", "quantile"}, 0.0),
+    )
+    for stage, those, more in waits:
         deadline, least = _number(document, stage, "deadline_days"), clusters - 1 + more
-        if kind in kinds and deadline is not None and deadline < least:
+        if those & kinds and deadline is not None and deadline < least:
             yield (
                 (stage, "deadline_days"),
                 f"is {deadline:g}, and budget.min_clusters asks for {clusters:g} days before "
@@ -143,8 +149,15 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             )
         if (metric == "slow") != (_at(rail, "slow_ms") is not None):
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
-        if _at(rail, "unit") == "request" and kind not in (None, "proportion"):
-            yield (*place, "unit"), "request belongs to errors and slow answers. Write day."
+        if _at(rail, "unit") == "request" and kind not in (
+            None,
+            "proportion",
+            "quantile",
+        ):
+            yield (
+                (*place, "unit"),
+                "request belongs to errors, slow answers and latency. Write day.",
+            )
         if _at(rail, "unit") == "user" and kind not in (None, "mean"):
             yield (*place, "unit"), "user belongs to a business metric. Write day or request."
         if _at(rail, "relative") is True and _at(rail, "unit") in (None, "day"):
@@ -154,8 +167,11 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean; error and slow "
-                "are proportion; business is mean.",
+                "are proportion; latency is quantile; business is mean.",
             )
+        for field in _QUANTILE:
+            if kind is not None and (kind == "quantile") != (_at(rail, field) is not None):
+                yield (*place, field), "belongs to the kind quantile, and only there."
         for field in _BUSINESS:
             if metric is not None and (metric == "business") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the metric business, and only there."
@@ -171,7 +187,7 @@ def _segments_agree(rail: Any, place: Where) -> Found:
             (*place, "segments", "rollback_at"),
             f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
         )
-    if _at(rail, "kind") in ("proportion", "mean"):
+    if _at(rail, "kind") in ("proportion", "mean", "quantile"):
         yield (
             (*place, "segments"),
             "belong to a guardrail of paired differences: others are not taken by group yet.",

@@ -18,12 +18,14 @@ from policies.vocabulary import Bins, Counts, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.telemetry.days import Each
+from tasks.telemetry.log_buckets import bucket_of, end_of
 from tasks.telemetry.ports import (
     AgeShare,
     ArmSeen,
     Coverage,
     Exposure,
     Inspection,
+    LogCounts,
     MetricSeen,
     Source,
     Survey,
@@ -166,6 +168,8 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.exposure(RELEASE)
         with pytest.raises(UnavailableError):
             units(telemetry)
+        with pytest.raises(UnavailableError):
+            telemetry.latency_counts(MODEL, since=MIDNIGHT, until=LATER)
         with pytest.raises(UnavailableError):
             assigned(telemetry)
         with pytest.raises(UnavailableError):
@@ -767,6 +771,33 @@ def test_a_sample_is_the_newest_mature_traffic(make: Make) -> None:
     few = telemetry.sample(MODEL, now=now, rows=1, since=MIDNIGHT, horizon_hours=2)
     assert [r.at for r in few] == [NOON + 3 * HOUR]
     assert not telemetry.sample("other", now=now, rows=9, since=MIDNIGHT, horizon_hours=2)
+
+
+def test_how_long_answers_took(make: Make) -> None:
+    """By logarithmic buckets: what users waited for of whatever was not on trial, each once."""
+    rows = [
+        score("1", "champion", NOON, latency_ms=10.05),
+        score("1", "champion", NOON + HOUR, latency_ms=900.0),  # repeated: the first counts
+        score("2", "champion", NOON, latency_ms=10.05),
+        score("3", "previous", NOON, served=True, latency_ms=1000.1),
+        score("4", "champion", NOON, latency_ms=None),
+        score("5", "champion", NOON, latency_ms=0.0),
+        score("6", "candidate", NOON, served=True, latency_ms=7.0),
+        score("7", "champion", NOON, None, latency_ms=7.0),
+        score("8", "champion", NOON, served=False, latency_ms=7.0),
+        score("9", "champion", LATER, latency_ms=7.0),
+        score("10", "champion", MIDNIGHT - HOUR, latency_ms=7.0),
+        score("11", "champion", NOON, latency_ms=7.0, model="other"),
+        score("12", "champion", NOON, release=None, latency_ms=10.05),
+    ]
+    telemetry = make(predictions=rows)
+    found = telemetry.latency_counts(MODEL, since=MIDNIGHT, until=LATER)
+    place = bucket_of(10.05)
+    assert place is not None and end_of(place) == pytest.approx(10.05, rel=0.0111)
+    assert found.unknown == 1
+    assert dict(found.counts) == {bucket_of(0.0): 1, place: 3, bucket_of(1000.1): 1}
+    nobody = telemetry.latency_counts(MODEL, since=LATER + HOUR, until=LATER + 2 * HOUR)
+    assert nobody == LogCounts(counts={})
 
 
 # ── How values are distributed ──────────────────────────────────────────────────────────────

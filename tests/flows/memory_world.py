@@ -47,6 +47,7 @@ LIVED = timedelta(days=2)  # of the champion's own traffic, before anything is r
 EVERY = timedelta(minutes=20)
 UNSET = "sha256:" + "0" * 64
 Row = dict[str, Any]
+Takes = Callable[[str, int], float]  # of which arm, at which minute
 
 
 class ProcessDied(BaseException):
@@ -183,6 +184,7 @@ class MemoryWorld(World):
         self.happenings: list[Happening] = []
         self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
         self.strays: Callable[[int], bool] = lambda _: False  # sent to the champion all the same
+        self.takes: Takes = lambda _, __: 5.0  # milliseconds of an arm
         self.every = EVERY
         self.frozen: Row = {}  # what a feed that has stopped sends
         self._next = START
@@ -313,7 +315,9 @@ class MemoryWorld(World):
         self.telemetry.inputs.append({**_keys(same), "inputs": row})
         self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
         lines = self._lines(plan, same, row, number)
-        self.telemetry.predictions += [same | line for line in lines]
+        self.telemetry.predictions += [
+            same | line | {"latency_ms": self.takes(line["arm"], number)} for line in lines
+        ]
         if self.earns is not None:
             arm = next(line["arm"] for line in lines if line["served"])
             paid = {"at": _text(known), "metric": "revenue", "value": self.earns(arm)}

@@ -38,7 +38,15 @@ from tasks.telemetry.adapters.ibis_sums import (
 )
 from tasks.telemetry.days import Each, closed_days
 from tasks.telemetry.metrics import check_fault, check_loss
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
+from tasks.telemetry.ports import (
+    Coverage,
+    Exposure,
+    LogCounts,
+    SampleRow,
+    Survey,
+    UnitMetric,
+    Variety,
+)
 
 
 @dataclass(frozen=True)
@@ -218,6 +226,12 @@ class IbisTelemetry:
 
         with self._open(kind_of(bins.column), model=model) as source:
             return histogram_of(source, model, bins, since, until)
+
+    def latency_counts(self, model: str, *, since: datetime, until: datetime) -> LogCounts:
+        from tasks.telemetry.adapters.ibis_shapes import latency_counts
+
+        with self._open("predictions", model=model) as source:
+            return latency_counts(source, model, since, until)
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float
