@@ -13,7 +13,16 @@ from flows.pages import show_page
 from flows.staging import trial
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import LIFECYCLE_VERSION, Move, Phase, Release, next_look_after
-from policies.vocabulary import Decision, Evidence, Finding, Stage, Step, Verdict
+from policies.schema import ReleasePolicy
+from policies.vocabulary import (
+    Decision,
+    Evidence,
+    Finding,
+    Stage,
+    Step,
+    Threshold,
+    Verdict,
+)
 from tasks.approval.task import check_people
 from tasks.documents.task import show_evidence, show_release
 from tasks.evidence.digest import digest_of
@@ -24,6 +33,7 @@ from tasks.notify import alarm, message
 from tasks.notify.words import who
 from tasks.orchestrator.task import nap, park_if_long, run_id
 from tasks.registry.task import fetch
+from tasks.telemetry.task import thresholds
 from tasks.traffic.moving import plan_for
 from tasks.traffic.task import move_traffic, read_switch
 
@@ -44,11 +54,18 @@ def begin(model: str, version: str, requester: str, policy: str = "", release_id
         ruling = choose_policy(model, policy or None)
         artefact = fetch(model, version)
         check_people(ruling.policy, requester, artefact.trainer)
-        open_release(log, artefact, requester, ruling, run_id(), VERSIONS)
+        frozen = freeze(log, ruling.policy)
+        open_release(log, artefact, requester, ruling, run_id(), VERSIONS, frozen)
         show_release(log.release_id)
     elif state.run_id != run_id():
         log.fact("attached", {"run_id": run_id()})
     return log
+
+
+def freeze(log: Log, policy: ReleasePolicy) -> dict[str, Threshold]:
+    """Asked of the source only where a guardrail needs it."""
+    needed = any(rail.kind == "quantile" for rail in policy.guardrails)
+    return thresholds(log.model, policy, log.now()) if needed else {}
 
 
 def refuse_another(state: Release, release_id: str, model: str, version: str) -> None:

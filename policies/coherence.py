@@ -34,7 +34,10 @@ _MISMATCHED = (
     ("mean", "slow"),
     ("paired_mean", "business"),
     ("proportion", "business"),
+    *(("quantile", metric) for metric in ("log_loss", "brier", "error", "slow", "business")),
+    *((kind, "latency") for kind in ("paired_mean", "proportion", "mean")),
 )
+_QUANTILE = ("quantile", "before_days")
 _BUSINESS = ("name_of_metric", "direction", "cap", "without_value")
 
 
@@ -97,10 +100,13 @@ def _stages_leave_days(document: Mapping[str, Any]) -> Found:
     if clusters is None or horizon is None:
         return
     kinds = {_at(rail, "kind") for rail in _items(document, "guardrails")}
-    waits = (("shadow", "paired_mean", horizon / 24), ("canary", "proportion", 0.0))
-    for stage, kind, more in waits:
+    waits = (
+        ("shadow", {"paired_mean"}, horizon / 24),
+        ("canary", {"proportion", "quantile"}, 0.0),
+    )
+    for stage, those, more in waits:
         deadline, least = _number(document, stage, "deadline_days"), clusters - 1 + more
-        if kind in kinds and deadline is not None and deadline < least:
+        if those & kinds and deadline is not None and deadline < least:
             yield (
                 (stage, "deadline_days"),
                 f"is {deadline:g}, and budget.min_clusters asks for {clusters:g} days before "
@@ -146,8 +152,11 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             )
         if (metric == "slow") != (_at(rail, "slow_ms") is not None):
             yield (*place, "slow_ms"), "belongs to the metric slow, and only there."
-        if _at(rail, "unit") == "request" and kind not in (None, "proportion"):
-            yield (*place, "unit"), "request belongs to errors and slow answers. Write day."
+        if _at(rail, "unit") == "request" and kind not in (None, "proportion", "quantile"):
+            yield (
+                (*place, "unit"),
+                "request belongs to errors, slow answers and latency. Write day.",
+            )
         if _at(rail, "unit") == "user" and kind not in (None, "mean", "randomised_mean"):
             yield (
                 (*place, "unit"),
@@ -160,8 +169,12 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean or "
-                "randomised_mean; error and slow are proportion; business is mean.",
+                "randomised_mean; error and slow are proportion; latency is quantile; business "
+                "is mean.",
             )
+        for field in _QUANTILE:
+            if kind is not None and (kind == "quantile") != (_at(rail, field) is not None):
+                yield (*place, field), "belongs to the kind quantile, and only there."
         for field in _BUSINESS:
             if metric is not None and (metric == "business") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the metric business, and only there."
@@ -177,7 +190,7 @@ def _segments_agree(rail: Any, place: Where) -> Found:
             (*place, "segments", "rollback_at"),
             f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
         )
-    if _at(rail, "kind") in ("proportion", "mean", "randomised_mean"):
+    if _at(rail, "kind") in ("proportion", "mean", "quantile", "randomised_mean"):
         yield (
             (*place, "segments"),
             "belong to a guardrail of paired differences: others are not taken by group yet.",

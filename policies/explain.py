@@ -26,6 +26,7 @@ _METRICS = {
     "brier": "Brier score",
     "error": "share of failed answers",
     "slow": "share of slow answers",
+    "latency": "share of answers later than a quantile",
     "business": "business metric",
 }
 _KINDS = {
@@ -33,6 +34,7 @@ _KINDS = {
     "proportion": "The rates of the two models on the same days are compared",
     "randomised_mean": "The losses of the units that the two models answered on the same days are "
     "compared",
+    "quantile": "The shares of late answers of the two models on the same days are compared",
     "mean": "The means of the units that the two models answered on the same days are compared",
 }
 _FALLBACK = {
@@ -165,6 +167,7 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
         f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
         f"information of {rail.information:,.10g} at the end.",
         *_segments(rail.segments),
+        *_quantile(rail),
         *_business(rail),
     )
 
@@ -180,6 +183,17 @@ def _independent(rail: Guardrail) -> tuple[str, ...]:
 def _bound(rail: Guardrail, bound: float) -> str:
     of = "rate" if rail.kind == "proportion" else "mean"
     return f"{_percent(bound)} of the champion's {of}" if rail.relative else f"{bound:g}"
+
+
+def _quantile(rail: Guardrail) -> tuple[str, ...]:
+    if rail.quantile is None and rail.before_days is None:
+        return ()
+    share = "a quantile" if rail.quantile is None else f"the {_percent(rail.quantile)} quantile"
+    days = "the days" if rail.before_days is None else f"the {_days(rail.before_days)}"
+    return (
+        f"Late is what {share} of the champion's answers was in {days} before the release; the "
+        "release opens with it, and it does not change.",
+    )
 
 
 def _business(rail: Guardrail) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from policies.vocabulary import (
     SignOff,
     Stage,
     Step,
+    Threshold,
     TrafficPlan,
     TrafficVariant,
     Value,
@@ -132,6 +133,7 @@ class Release(Value):
     policy_digest: Digest | None = None
     policy_document: dict[str, Any] = {}
     versions: dict[str, str] = {}
+    thresholds: dict[str, Threshold] = {}  # by guardrail, frozen when it opened
     run_id: str | None = None
     opened_at: datetime | None = None
     step: Step | None = None
@@ -219,6 +221,10 @@ def _opened(_: Release, entry: Entry) -> dict[str, Any]:
         "policy_digest": data["policy_digest"],
         "policy_document": data["policy_document"],
         "versions": data["versions"],
+        "thresholds": {
+            name: Threshold.model_validate(each)
+            for name, each in data.get("thresholds", {}).items()
+        },
         "run_id": data.get("run_id"),
         "opened_at": entry.at,
     }

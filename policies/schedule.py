@@ -70,7 +70,7 @@ def _waits(
     kinds = {rail.kind for rail in policy.guardrails}
     if step.stage is Stage.SHADOW and "paired_mean" in kinds:
         yield between + horizon, f"{policy.budget.min_clusters} days with labels"
-    if step.stage is Stage.CANARY and "proportion" in kinds:
+    if step.stage is Stage.CANARY and kinds & {"proportion", "quantile"}:
         yield float(between), f"{policy.budget.min_clusters} days of live answers"
     if isinstance(rules, StageRules) and rules.min_rows and requests_per_day:
         live = step.weight_bp > 0 and "proportion" in kinds
@@ -97,6 +97,8 @@ def _checks(policy: ReleasePolicy, step: Step) -> Iterator[str]:
     labels = policy.labels
     both, known = labels.min_mirror_coverage, labels.min_maturity
     yield f"{both:.0%} of requests scored by both, {known:.0%} labelled"
+    if 0 < step.weight_bp < FULL_WEIGHT_BP:
+        yield f"{step.weight_bp / 100:g} % of the units are sent to the candidate"
     yield "every replica serves the plan"
 
 

@@ -167,8 +167,8 @@ class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
     name: Text
-    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean"]
-    metric: Literal["log_loss", "brier", "error", "slow", "business"]
+    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean", "quantile"]
+    metric: Literal["log_loss", "brier", "error", "slow", "latency", "business"]
     margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
     weight: Positive  # share of the harm budget
@@ -184,6 +184,9 @@ class Guardrail(Rule):
     direction: Literal["up", "down"] | None = None  # which way is better
     cap: Positive | None = None  # no unit counts for more, up or down; fixed beforehand
     without_value: Literal["zero", "left_out"] | None = None  # a unit nothing was posted of
+    # kind 'quantile': answers above the champion's quantile of the days before the release
+    quantile: Annotated[float, Field(ge=0.5, lt=1.0)] | None = None
+    before_days: Annotated[int, Field(ge=1, le=90)] | None = None
     why: Text
 
     @model_validator(mode="after")
@@ -204,8 +207,12 @@ class Guardrail(Rule):
                 "log_loss and brier are paired_mean or randomised_mean; error and slow are "
                 "proportion"
             )
-        if self.unit == "request" and self.kind != "proportion":
-            raise ValueError("unit 'request' belongs to errors and slow answers")
+        if self.unit == "request" and self.kind not in ("proportion", "quantile"):
+            raise ValueError("unit 'request' belongs to errors, slow answers and latency")
+        if (self.kind == "quantile") != (self.metric == "latency"):
+            raise ValueError("latency is quantile, and nothing else is")
+        if {self.quantile is None, self.before_days is None} != {self.kind != "quantile"}:
+            raise ValueError("quantile and before_days belong to the kind 'quantile', both")
         if self.unit == "user" and self.kind not in ("mean", "randomised_mean"):
             raise ValueError("unit 'user' belongs to business metrics and randomised_mean")
         if self.relative and self.unit == "day":

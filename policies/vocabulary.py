@@ -170,6 +170,16 @@ ReasonCode = Literal[
 ]  # fmt: skip
 
 
+class Threshold(Value):
+    """The champion's quantile before a release, frozen when it opens: what is above it counts."""
+
+    above: float  # milliseconds
+    quantile: float
+    n: int  # answers that it was taken of
+    since: datetime
+    until: datetime
+
+
 class Bins(Value):
     """How the values of one column are counted, frozen from a reference: else nothing compares.
 

@@ -8,8 +8,8 @@ Four questions are asked, and every "no" is told with its numbers:
 4. Does the evidence found anew give the same verdict?
 
 The second and the fourth need the statistics that the release was judged by; with any others the
-answer is that nothing was recomputed. Checks (``kind='check'``) have no windows: their value is
-taken as recorded.
+answer is that nothing was recomputed. Checks (``kind='check'``) have no windows, but for the split
+of the users: their value is taken as recorded.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from policies.errors import EvidenceError
 from policies.schema import ReleasePolicy
 from policies.verdict import judge
 from policies.vocabulary import Evidence, Step, Verdict
+from tasks.evidence import sample_ratio
 from tasks.evidence.digest import digest_of, digest_of_json
 from tasks.evidence.evidence_file import Looking, Read
 from tasks.evidence.sequential import STATISTICS_VERSION
@@ -168,7 +169,7 @@ def _weighed(
     windows: dict[str, Sequence[Any]] = {}
     if not _is_blind(recorded):
         windows |= {rail.name: () for rail in due_at(policy, step)}
-    windows |= {item.name: item.windows for item in recorded if item.kind == "sequential"}
+    windows |= {item.name: item.windows for item in recorded if _has_windows(item)}
     try:
         found = {item.name: item for item in weigh_step(policy, step, windows)}
     except EvidenceError as error:
@@ -180,6 +181,10 @@ def _weighed(
     kept = [found.get(item.name, item) for item in recorded if item.kind == "check"
             or item.name in found]  # fmt: skip
     return (*kept, *(item for name, item in found.items() if name not in names))
+
+
+def _has_windows(item: Evidence) -> bool:
+    return item.kind == "sequential" or item.name == sample_ratio.NAME
 
 
 def _is_blind(recorded: Sequence[Evidence]) -> bool:

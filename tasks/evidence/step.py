@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Evidence, Step, WindowPair
+from tasks.evidence import sample_ratio
 from tasks.evidence.sequential import weigh_all
 
 
 def weigh_step(
     policy: ReleasePolicy, step: Step, windows: Mapping[str, Sequence[WindowPair]]
 ) -> list[Evidence]:
-    """Every guardrail that has windows, under the step's margins."""
+    """Every guardrail that has windows, under the step's margins; then the split, where counted."""
     rules = policy.rules_for(step)
     factor = rules.margin_factor if isinstance(rules, StageRules) else 1.0
-    return weigh_all(
+    found = weigh_all(
         policy.guardrails,
         windows,
         policy.budget,
@@ -23,6 +24,9 @@ def weigh_step(
         later_steps=policy.steps_after_shadow,
         live=step.weight_bp > 0,
     )
+    if sample_ratio.NAME in windows:
+        found.append(sample_ratio.sample_ratio(policy, step, windows[sample_ratio.NAME]))
+    return found
 
 
 def due_at(policy: ReleasePolicy, step: Step) -> tuple[Guardrail, ...]:

@@ -20,7 +20,7 @@ def is_by_unit(guardrail: Guardrail) -> bool:
 
 
 def is_rate(guardrail: Guardrail) -> bool:
-    return guardrail.kind == "proportion"
+    return guardrail.kind in ("proportion", "quantile")
 
 
 def by_day(windows: Sequence[WindowPair]) -> Iterable[list[WindowPair]]:

@@ -56,9 +56,14 @@ def _opened(p: Fields) -> _Told:
     artefact = p.inside("artefact").digest("digest")
     champion = p.inside("champion").inside("ref").text("version", "")
     against = f" against v{champion}" if champion else " against the baseline rule"
+    frozen = [
+        f"{name} counts what is later than {Fields(each).text('above')} ms"
+        for name, each in p.inside("thresholds").items()
+    ]
+    asked = f"{p.text('requester')} asked for it under policy {p.text('policy')}"
     return _Told(
         f"opened the release of {p.text('model')} v{p.text('version')}{against}",
-        f"{p.text('requester')} asked for it under policy {p.text('policy')}",
+        "; ".join([asked, *frozen]),
         joined(named("artefact", artefact), named("policy", p.digest("policy_digest"))),
     )
 

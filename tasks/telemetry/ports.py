@@ -44,6 +44,13 @@ class Exposure(Value):
     first_fault_at: datetime | None = None
 
 
+class LogCounts(Value):
+    """Additive: how many answers took how long, by buckets of a fixed logarithmic width."""
+
+    counts: Mapping[int, int]  # by place; ``tasks.telemetry.log_buckets`` says where each ends
+    unknown: int = 0  # answers of which nobody knows how long they took
+
+
 class UnitMetric(Value):
     """A business metric of one unit (whoever is randomised), as a guardrail declares it."""
 
@@ -208,6 +215,15 @@ class Telemetry(Protocol):
         something was posted; a unit that both arms answered in a window counts for neither.
         """
 
+    def assigned_windows(
+        self, release_id: str, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        """Per local day and step with a split: randomised units by the arm asked for them first.
+
+        A unit counts once a step, on its first day there, and for the candidate also where that
+        failed and the champion answered in its place. ``n`` are units; there are no events.
+        """
+
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         """What the candidate has answered for users (served, not mirrored).
 
@@ -245,6 +261,12 @@ class Telemetry(Protocol):
         """The same column counted by these bins: each request of the period once, as it first was.
 
         Periods that follow one another add up.
+        """
+
+    def latency_counts(self, model: str, *, since: datetime, until: datetime) -> LogCounts:
+        """How long users waited for answers of what was not on trial; ``until`` is not in it.
+
+        Each request once, as it was first answered. Failures are not waited for.
         """
 
     def sample(

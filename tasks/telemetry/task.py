@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 
 from policies.drift import Period
 from policies.schema import Guardrail, ReleasePolicy, StageRules
-from policies.vocabulary import Counts, Evidence, Histogram, Step, Value, WindowPair
+from policies.vocabulary import Counts, Evidence, Histogram, Step, Threshold, Value, WindowPair
 from tasks.connections import current
+from tasks.evidence import sample_ratio
 from tasks.node import node
 from tasks.telemetry.days import Each
 from tasks.telemetry.inputs import frozen_check
+from tasks.telemetry.log_buckets import slow_beyond, thresholds_of
 from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Telemetry, UnitMetric, Variety
 
 A_DAY = timedelta(days=1)
+COUNTED = ("proportion", "quantile")  # kinds whose windows count answers
 
 
 class Observation(Value):
@@ -27,15 +30,26 @@ class Observation(Value):
 
 @node("observe", "observe {step.name}")
 def observe(
-    release_id: str, model: str, policy: ReleasePolicy, step: Step, now: datetime
+    release_id: str,
+    model: str,
+    policy: ReleasePolicy,
+    step: Step,
+    now: datetime,
+    late: Mapping[str, Threshold],
 ) -> Observation:
     """Read every guardrail's windows since the release began; live ones only with live traffic."""
     with current().telemetry.looking(model) as source:
-        return _observed(source, release_id, model, policy, step, now)
+        return _observed(source, release_id, model, policy, step, now, late)
 
 
 def _observed(
-    source: Telemetry, release_id: str, model: str, policy: ReleasePolicy, step: Step, now: datetime
+    source: Telemetry,
+    release_id: str,
+    model: str,
+    policy: ReleasePolicy,
+    step: Step,
+    now: datetime,
+    late: Mapping[str, Threshold],
 ) -> Observation:
     labels = policy.labels
     windows: dict[str, tuple[WindowPair, ...]] = {}
@@ -62,8 +76,14 @@ def _observed(
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
         elif step.weight_bp > 0 and guardrail.kind == "mean":
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
+        elif step.weight_bp > 0 and guardrail.kind == "quantile":
+            slow = slow_beyond(guardrail, late)
+            windows[guardrail.name] = _faults(source, release_id, policy, slow, step, now)
         elif step.weight_bp > 0 or guardrail.is_seen_when_mirrored:
             windows[guardrail.name] = _faults(source, release_id, policy, guardrail, step, now)
+    if sample_ratio.is_split(step):
+        split = source.assigned_windows(release_id, now=now, time_zone=labels.time_zone)
+        windows[sample_ratio.NAME] = tuple(split)
     return Observation(
         windows=windows, coverage=coverage, varied=_varied(source, model, policy, now)
     )
@@ -212,7 +232,7 @@ def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -
     counted = [
         sum(_rows(window) for window in observation.windows[rail.name] if window.step == step.name)
         for rail in policy.guardrails
-        if rail.name in observation.windows and (step.weight_bp == 0 or rail.kind == "proportion")
+        if rail.name in observation.windows and (step.weight_bp == 0 or rail.kind in COUNTED)
     ]
     n = min(counted, default=0 if step.weight_bp else observation.coverage.both)
     return Evidence(
@@ -231,6 +251,13 @@ def _rows(window: WindowPair) -> int:
     if window.paired is not None:
         return window.paired.n
     return window.candidate.n if window.candidate is not None else 0
+
+
+@node("thresholds", "from when on is an answer of {model} late?")
+def thresholds(model: str, policy: ReleasePolicy, now: datetime) -> dict[str, Threshold]:
+    """The champion's quantiles of the days before, for the guardrails that count by them."""
+    with current().telemetry.looking(model) as source:
+        return thresholds_of(source, model, policy, now)
 
 
 @node("sample", "take a sample of recent traffic")

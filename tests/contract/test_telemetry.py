@@ -18,12 +18,14 @@ from policies.vocabulary import Bins, Counts, Moments, WindowPair
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.telemetry.days import Each
+from tasks.telemetry.log_buckets import bucket_of, end_of
 from tasks.telemetry.ports import (
     AgeShare,
     ArmSeen,
     Coverage,
     Exposure,
     Inspection,
+    LogCounts,
     MetricSeen,
     Source,
     Survey,
@@ -151,6 +153,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
     assert telemetry.exposure(RELEASE) == Exposure()
+    assert assigned(telemetry) == []
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -165,6 +168,10 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.exposure(RELEASE)
         with pytest.raises(UnavailableError):
             units(telemetry)
+        with pytest.raises(UnavailableError):
+            telemetry.latency_counts(MODEL, since=MIDNIGHT, until=LATER)
+        with pytest.raises(UnavailableError):
+            assigned(telemetry)
         with pytest.raises(UnavailableError):
             survey(telemetry)
         with pytest.raises(UnavailableError):
@@ -369,6 +376,40 @@ def test_a_day_of_a_metric_closes_like_a_day_of_labels(make: Make) -> None:
     closes = MIDNIGHT + 36 * HOUR
     assert units(telemetry, closes - timedelta(microseconds=1)) == []
     assert len(units(telemetry, closes)) == 1
+
+
+def assigned(telemetry: Telemetry, now: datetime = LATER) -> list[tuple[datetime, str, int, int]]:
+    found = telemetry.assigned_windows(RELEASE, now=now, time_zone=ZONE)
+    counts = [(w, w.champion, w.candidate) for w in found]
+    return [(w.start, w.step, a.n, b.n) for w, a, b in counts if a and b]
+
+
+def test_units_by_whom_they_were_sent_to_first(make: Make) -> None:
+    """A unit counts once a step, and as the candidate's also when the champion stood in."""
+    tomorrow = NOON + 24 * HOUR
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", tomorrow),
+        answered("3", "bob", "candidate"),
+        {**answered("4", "cem", "candidate"), "score": None, "error": "failed"},
+        score("4", "champion", NOON, 0.5, unit="cem", step="c", weight_bp=500),
+        answered("5", "dee", "champion", tomorrow),
+        answered("5", "dee", "candidate", tomorrow + HOUR),
+        answered("6", "ann", "candidate", tomorrow + 2 * HOUR, step="d", weight_bp=2500),
+        answered("7", "eve", "previous"),
+        answered("8", "fay", "candidate", step="full", weight_bp=10_000),
+        answered("9", "gus", "champion", step="shadow", weight_bp=0),
+        answered("10", "hal", "candidate", release="r2"),
+        {**answered("11", "nobody", "champion"), "unit": None},
+        score("1", "candidate", NOON - HOUR, 0.5, served=False, unit="ann", step="c",
+              weight_bp=500),
+    ]  # fmt: skip
+    telemetry = make(predictions=rows)
+    next_day = MIDNIGHT + 24 * HOUR
+    assert assigned(telemetry) == [
+        (MIDNIGHT, "c", 1, 2), (next_day, "c", 1, 0), (next_day, "d", 0, 1)]  # fmt: skip
+    assert assigned(telemetry, NOON) == [(MIDNIGHT, "c", 1, 2)]
+    assert assigned(telemetry, NOON - HOUR) == []
 
 
 def survey(telemetry: Inspection, now: datetime = LATER, release: str | None = RELEASE) -> Survey:
@@ -786,6 +827,33 @@ def test_a_sample_is_the_newest_mature_traffic(make: Make) -> None:
     few = telemetry.sample(MODEL, now=now, rows=1, since=MIDNIGHT, horizon_hours=2)
     assert [r.at for r in few] == [NOON + 3 * HOUR]
     assert not telemetry.sample("other", now=now, rows=9, since=MIDNIGHT, horizon_hours=2)
+
+
+def test_how_long_answers_took(make: Make) -> None:
+    """By logarithmic buckets: what users waited for of whatever was not on trial, each once."""
+    rows = [
+        score("1", "champion", NOON, latency_ms=10.05),
+        score("1", "champion", NOON + HOUR, latency_ms=900.0),  # repeated: the first counts
+        score("2", "champion", NOON, latency_ms=10.05),
+        score("3", "previous", NOON, served=True, latency_ms=1000.1),
+        score("4", "champion", NOON, latency_ms=None),
+        score("5", "champion", NOON, latency_ms=0.0),
+        score("6", "candidate", NOON, served=True, latency_ms=7.0),
+        score("7", "champion", NOON, None, latency_ms=7.0),
+        score("8", "champion", NOON, served=False, latency_ms=7.0),
+        score("9", "champion", LATER, latency_ms=7.0),
+        score("10", "champion", MIDNIGHT - HOUR, latency_ms=7.0),
+        score("11", "champion", NOON, latency_ms=7.0, model="other"),
+        score("12", "champion", NOON, release=None, latency_ms=10.05),
+    ]
+    telemetry = make(predictions=rows)
+    found = telemetry.latency_counts(MODEL, since=MIDNIGHT, until=LATER)
+    place = bucket_of(10.05)
+    assert place is not None and end_of(place) == pytest.approx(10.05, rel=0.0111)
+    assert found.unknown == 1
+    assert dict(found.counts) == {bucket_of(0.0): 1, place: 3, bucket_of(1000.1): 1}
+    nobody = telemetry.latency_counts(MODEL, since=LATER + HOUR, until=LATER + 2 * HOUR)
+    assert nobody == LogCounts(counts={})
 
 
 # ── How values are distributed ──────────────────────────────────────────────────────────────

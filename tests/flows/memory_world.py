@@ -47,6 +47,7 @@ LIVED = timedelta(days=2)  # of the champion's own traffic, before anything is r
 EVERY = timedelta(minutes=20)
 UNSET = "sha256:" + "0" * 64
 Row = dict[str, Any]
+Takes = Callable[[str, int], float]  # of which arm, at which minute
 
 
 class ProcessDied(BaseException):
@@ -183,6 +184,8 @@ class MemoryWorld(World):
         self.happenings: list[Happening] = []
         self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
         self.unheard = ""  # the arm of whose users nobody hears what happened
+        self.strays: Callable[[int], bool] = lambda _: False  # sent to the champion all the same
+        self.takes: Takes = lambda _, __: 5.0  # milliseconds of an arm
         self.every = EVERY
         self.frozen: Row = {}  # what a feed that has stopped sends
         self._next = START
@@ -317,7 +320,9 @@ class MemoryWorld(World):
         lines = self._lines(plan, same, row, number)
         if not any(line["served"] and line["arm"] == self.unheard for line in lines):
             self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
-        self.telemetry.predictions += [same | line for line in lines]
+        self.telemetry.predictions += [
+            same | line | {"latency_ms": self.takes(line["arm"], number)} for line in lines
+        ]
         if self.earns is not None:
             arm = next(line["arm"] for line in lines if line["served"])
             paid = {"at": _text(known), "metric": "revenue", "value": self.earns(arm)}
@@ -327,6 +332,7 @@ class MemoryWorld(World):
     def _lines(self, plan: TrafficPlan, same: Row, row: Row, number: int) -> list[Row]:
         killed = self.router.killed_to(MODEL)
         chosen = goes_to_candidate(MODEL, same["unit"], plan.weight_bp) and not killed
+        chosen = chosen and not self.strays(number)
         lines = []
         if plan.candidate is not None and not killed and (chosen or plan.mirror):
             fails = self.fails(plan.candidate, plan.weight_bp, number)

@@ -91,6 +91,34 @@ def test_what_is_only_as_good_goes_no_further_than_its_soak(world: MemoryWorld) 
     assert (quality["code"], quality["finding"]) == ("not_yet_better", "not enough evidence")
 
 
+def test_a_split_that_leaks_passes_nobody(world: MemoryWorld) -> None:
+    """Most of the candidate's users never reach it: better or not, nothing can be compared."""
+    world.strays = lambda number: number % 80 != 0
+    told = world.release(policy="score-short")
+    assert (told.ended, told.steps()[-1]) == ("HELD", "canary 30 %")
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    (split,) = [each for each in last["evidence"] if each["name"] == "sample ratio"]
+    assert (split["status"], last["verdict"]["finding"]) == ("invalid", Finding.INVALID)
+    assert "units were sent to the candidate" in last["verdict"]["reason"]
+
+
+def test_harm_rolls_back_also_where_the_split_leaks(world: MemoryWorld) -> None:
+    """No candidate is kept for a comparison that is broken."""
+    world.strays = lambda number: number % 40 == 0
+    world.register("3", slope=2.0, fails_from_bp=3000)
+    told = world.release("3")
+    assert (told.ended, told.steps()[-1]) == ("ROLLED BACK", "canary 30 %")
+
+
+def test_the_split_is_looked_at_where_there_is_one(world: MemoryWorld) -> None:
+    """At canary and ramp, and neither in the shadow nor at full weight."""
+    told = world.release()
+    assert told.ended == "RELEASED"
+    looks = [e.payload for e in told.entries if e.kind == "looked"]
+    asked = {p["step"] for p in looks for e in p["evidence"] if e["name"] == "sample ratio"}
+    assert asked and asked == {s for s in told.steps() if s.startswith(("canary", "ramp"))}
+
+
 def test_inputs_that_move_make_no_comparison_and_harm_nobody(world: MemoryWorld) -> None:
     """One side stops coming: each look says that nothing can be compared, until the deadline."""
     world.happenings.append(Happening("shadow", lambda: world.frozen.update(side="L")))

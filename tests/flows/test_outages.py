@@ -89,7 +89,7 @@ def test_a_look_at_a_changed_world_sees_the_changed_world(world: MemoryWorld) ->
     def look_twice() -> list[tuple[int, float | None]]:
         seen = []
         for _ in range(2):
-            observation = observe("rel-none", MODEL, policy, step, end)
+            observation = observe("rel-none", MODEL, policy, step, end, {})
             seen.append((observation.coverage.served, check_serving(plan).effect))
             line = world.telemetry.predictions[-1] | {"release": "rel-none", "step": "shadow"}
             world.telemetry.predictions.append(line)

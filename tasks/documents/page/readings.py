@@ -81,7 +81,11 @@ def _glance(entry: Entry) -> Glance:
 
 def _answered(items: Sequence[Mapping[str, Any]]) -> int | None:
     """Of the guardrails that count live answers the one that counted most; parts count fewer."""
-    counted = [[window for window in item.get("windows", ()) if _is_live(window)] for item in items]
+    counted = [
+        [window for window in item.get("windows", ()) if _is_live(window)]
+        for item in items
+        if item["kind"] == "sequential"
+    ]
     counts = [sum(window["candidate"]["n"] for window in windows) for windows in counted if windows]
     return max(counts, default=None)
 

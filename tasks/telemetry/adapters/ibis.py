@@ -38,7 +38,15 @@ from tasks.telemetry.adapters.ibis_sums import (
 )
 from tasks.telemetry.days import Each, closed_days
 from tasks.telemetry.metrics import check_fault, check_loss
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
+from tasks.telemetry.ports import (
+    Coverage,
+    Exposure,
+    LogCounts,
+    SampleRow,
+    Survey,
+    UnitMetric,
+    Variety,
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,14 @@ class IbisTelemetry:
         with self._open("predictions", "metrics") as source:
             return unit_windows(source, release_id, metric, now, time_zone)
 
+    def assigned_windows(
+        self, release_id: str, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.ibis_units import assigned_windows
+
+        with self._open("predictions") as source:
+            return assigned_windows(source, release_id, now, time_zone)
+
     def survey(
         self,
         model: str,
@@ -226,6 +242,12 @@ class IbisTelemetry:
 
         with self._open(kind_of(bins.column), model=model) as source:
             return histogram_of(source, model, bins, since, until)
+
+    def latency_counts(self, model: str, *, since: datetime, until: datetime) -> LogCounts:
+        from tasks.telemetry.adapters.ibis_shapes import latency_counts
+
+        with self._open("predictions", model=model) as source:
+            return latency_counts(source, model, since, until)
 
     def sample(
         self, model: str, *, now: datetime, rows: int, since: datetime, horizon_hours: float

@@ -10,6 +10,8 @@ from policies.vocabulary import Bins, Histogram
 from tasks.telemetry.adapters.ibis_rows import answer, first_of, is_answer, moment
 from tasks.telemetry.adapters.ibis_source import Source
 from tasks.telemetry.bins import MOST_CATEGORIES, QUANTILES, edges_of
+from tasks.telemetry.log_buckets import LEAST_MS, LOG_WIDTH
+from tasks.telemetry.ports import LogCounts
 
 
 def kind_of(column: str | None) -> str:
@@ -63,6 +65,23 @@ def _of_texts(bins: Bins, rows: Any) -> Histogram:
     carried = _count(rows.text.count(), rows)
     missing = _count(rows.count(), rows) - carried
     return Histogram(bins=bins, counts=(*counts, carried - sum(counts)), missing=missing)
+
+
+def latency_counts(source: Source, model: str, since: datetime, until: datetime) -> LogCounts:
+    import ibis
+
+    rows = source.predictions
+    inside = (rows.model == model) & (rows.at >= moment(since)) & (rows.at < moment(until))
+    rows = rows.filter(inside & rows.served & (rows.arm != "candidate"))
+    rows = first_of(rows.filter(is_answer(rows)), "id")
+    waited = rows.latency_ms.clip(lower=LEAST_MS)
+    known = rows.latency_ms.notnull() & ~rows.latency_ms.isnan() & ~rows.latency_ms.isinf()
+    place = (waited.ln() / LOG_WIDTH).floor().cast("int64")
+    placed = rows.mutate(place=ibis.ifelse(known, place, ibis.null("int64")))
+    sums = placed.group_by("place").aggregate(n=placed.count())
+    found = {row["place"]: row["n"] for row in answer(sums)}
+    unknown = found.pop(None, 0)
+    return LogCounts(counts=dict(sorted(found.items())), unknown=unknown)
 
 
 def _values(

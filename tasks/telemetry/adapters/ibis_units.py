@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from policies.vocabulary import Moments, WindowPair
+from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, WindowPair
 from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, moment, span, utc
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS
@@ -24,6 +24,36 @@ def unit_windows(
     rows = source.keep("answered", _valued(rows, values, horizon))
     days = closed_days(days_of(rows, time_zone), horizon, now)
     return _sums(_units(by_day(rows, days), metric), metric) if days else ()
+
+
+def assigned_windows(
+    source: Any, release_id: str, now: datetime, time_zone: str
+) -> Sequence[WindowPair]:
+    import ibis
+
+    rows = source.release(release_id, now)
+    split = (rows.weight_bp > 0) & (rows.weight_bp < FULL_WEIGHT_BP)
+    asked = rows.filter(rows.served & rows.arm.isin(ARMS) & rows.unit.notnull() & split)
+    order = [asked.at, asked.arm]  # of two lines of one moment, the candidate's is the first
+    number = ibis.row_number().over(group_by=[asked.step, asked.unit], order_by=order)
+    first = asked.mutate(number=number)
+    first = first.filter(first.number == 0).select("at", "step", "arm")
+    first = source.keep("assigned", first)
+    days = days_of(first, time_zone)
+    return _arms_of(by_day(first, days)) if days else ()
+
+
+def _arms_of(units: Any) -> Sequence[WindowPair]:
+    sums = {arm: (units.arm == arm).sum() for arm in ARMS}
+    found = units.group_by(["start", "step"]).aggregate(**sums).order_by(["start", "step"])
+    return tuple(
+        WindowPair(
+            start=utc(row["start"]),
+            step=row["step"],
+            **{arm: Counts(n=row[arm], events=0) for arm in ARMS},
+        )
+        for row in answer(found)
+    )
 
 
 def _values(posted: Any, name: str, now: datetime) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,17 @@ from policies.errors import UnavailableError
 from policies.vocabulary import Bins, Counts, Histogram, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
+from tasks.telemetry.log_buckets import bucket_of
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Survey, UnitMetric, Variety
+from tasks.telemetry.ports import (
+    Coverage,
+    Exposure,
+    LogCounts,
+    SampleRow,
+    Survey,
+    UnitMetric,
+    Variety,
+)
 
 Event = dict[str, Any]
 
@@ -233,6 +243,13 @@ class MemoryTelemetry:
         posted = [r for r in self.metrics if _at(r) <= now]
         return unit_windows(rows, posted, metric, now, time_zone)
 
+    def assigned_windows(
+        self, release_id: str, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.memory_units import assigned_windows
+
+        return assigned_windows(self._release(release_id, now), time_zone)
+
     def survey(
         self,
         model: str,
@@ -281,6 +298,15 @@ class MemoryTelemetry:
         from tasks.telemetry.adapters.memory_shapes import histogram_of
 
         return histogram_of(bins, self._values(model, bins.column, since, until))
+
+    def latency_counts(self, model: str, *, since: datetime, until: datetime) -> LogCounts:
+        self._answer()
+        rows = [r for r in self.predictions if r["model"] == model and r["served"]]
+        rows = [r for r in rows if _is_answer(r) and not _is_candidate(r)]
+        first = _first([r for r in rows if since <= _at(r) < until], "id")
+        waited = [bucket_of(r["latency_ms"]) for r in first]
+        known = Counter(place for place in waited if place is not None)
+        return LogCounts(counts=dict(sorted(known.items())), unknown=waited.count(None))
 
     def _values(
         self, model: str, column: str | None, since: datetime, until: datetime

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from policies.vocabulary import Moments, WindowPair
+from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.adapters.memory import Event, _at, _day_of, _first, _label_in_time
 from tasks.telemetry.days import closed_days, local_days
@@ -44,6 +44,30 @@ def unit_windows(
             value = _label_in_time(values, (row["model"], row["id"]), _at(row), horizon)
             unit.values.extend([] if value is None else [value])
     return _windows(units, metric)
+
+
+def assigned_windows(rows: Sequence[Event], time_zone: str) -> Sequence[WindowPair]:
+    asked = [r for r in rows if r["served"] and r["arm"] in ARMS and r["unit"] is not None]
+    asked = [r for r in asked if 0 < r["weight_bp"] < FULL_WEIGHT_BP]
+    if not asked:
+        return ()
+    first: dict[tuple[str, str], Event] = {}
+    for row in sorted(asked, key=lambda r: (_at(r), r["arm"])):
+        first.setdefault((row["step"], row["unit"]), row)
+    days = local_days(min(map(_at, asked)), max(map(_at, asked)), time_zone)
+    windows: dict[Key, list[str]] = {}
+    for (step, _), row in first.items():
+        if (day := _day_of(_at(row), days)) is not None:
+            windows.setdefault((day[0], step), []).append(row["arm"])
+    return tuple(
+        WindowPair(
+            start=start,
+            step=step,
+            champion=Counts(n=arms.count("champion"), events=0),
+            candidate=Counts(n=arms.count("candidate"), events=0),
+        )
+        for (start, step), arms in sorted(windows.items())
+    )
 
 
 def _values(posted: Iterable[Event], name: str) -> dict[tuple[str, str], tuple[datetime, float]]:

@@ -147,6 +147,27 @@ def test_guardrails_that_contradict_themselves_are_refused_item_by_item(write: W
         assert expected in found
 
 
+def test_a_quantile_says_which_one_and_of_which_days(write: Write) -> None:
+    """Latency is counted by a frozen quantile; nothing else is."""
+    rail = "{name: %s, kind: %s, metric: %s, margin: .1, rollback_at: 0, weight: .25, %s"
+    rail += "information: 1, why: x}"
+    rows = [
+        rail % ("a", "quantile", "latency", "quantile: .99, before_days: 7, unit: request, "),
+        rail % ("b", "quantile", "latency", "quantile: .99, "),
+        rail % ("c", "quantile", "error", "quantile: .99, before_days: 7, "),
+        rail % ("d", "proportion", "error", "before_days: 7, "),
+    ]
+    text = "guardrails:\n" + "".join(f"  - {row}\n" for row in rows)
+    found = refusal(write(mine(text)))
+    assert not [each for each in found if "guardrails[0]" in each]
+    for expected in (
+        "guardrails[1].before_days: belongs to the kind quantile, and only there.",
+        "guardrails[2].kind: does not fit the metric.",
+        "guardrails[3].before_days: belongs to the kind quantile, and only there.",
+    ):
+        assert any(expected in each for each in found), (expected, found)
+
+
 def test_a_child_overrides_blocks_field_by_field_and_lists_whole(write: Write) -> None:
     """What the child does not say is the parent's, but never its name or its models."""
     text = mine("owner: flights\nshadow: {min_days: 3}\nramp: []\napplies_to: ['plane-*']\n")
