@@ -118,16 +118,22 @@ class Model:
         search = _Search(_SPLITS, time.perf_counter() + self.split_seconds)
         given: dict[int, Answer] = {}
         for places in _by_gaps(self.columns, rows):
-            answers = self._halving([rows[at] for at in places], search, params)
+            answers = self._halving([rows[at] for at in places], search, params, first=True)
             given |= dict(zip(places, answers, strict=True))
         return [given[at] for at in range(len(rows))]
 
     def _halving(
-        self, rows: Sequence[Row], search: _Search, params: dict[str, Any] | None
+        self,
+        rows: Sequence[Row],
+        search: _Search,
+        params: dict[str, Any] | None,
+        *,
+        first: bool = False,
     ) -> list[Answer]:
+        """Only looking for the bad rows is bounded: every row is tried once, however late."""
         if not rows:
             return []
-        if not search.may_go_on():
+        if not (search.may_go_on() or first):
             return [Answer(None, "not tried: too many rows of this batch failed")] * len(rows)
         try:
             output = self._predict(rows, params)
@@ -137,8 +143,8 @@ class Model:
         else:
             return _answers(output, len(rows))
         middle = len(rows) // 2
-        first = self._halving(rows[:middle], search, params)
-        return first + self._halving(rows[middle:], search, params)
+        left = self._halving(rows[:middle], search, params)
+        return left + self._halving(rows[middle:], search, params)
 
     def _predict(self, rows: Sequence[Row], params: dict[str, Any] | None = None) -> Any:
         frame = _frame(self.columns, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,6 +89,23 @@ def test_a_slow_model_is_not_asked_again_and_again() -> None:
     answers = model(estimator, split_seconds=0.1).score_each(rows(*[(0.5, -1)] * 8))
     assert all(answer.error for answer in answers)
     assert estimator.calls == 1
+
+
+def test_every_row_is_tried_once_however_late_it_is() -> None:
+    """A busy machine, or the rows before it, may have taken all the time there was."""
+    estimator = Estimator()
+    late = model(estimator, split_seconds=0.0)
+    assert late.score_each(rows((0.1, 1), (0.2, 2))) == [Answer(0.1), Answer(0.2)]
+    gaps = (Column("x", "double"), Column("n", "long", required=False))
+
+    class Slow:
+        def predict(self, frame: Any, params: Any = None) -> Any:
+            time.sleep(0.02)
+            return frame["x"].to_numpy()
+
+    spaced = replace(model(Slow(), split_seconds=0.01), columns=gaps)
+    answers = spaced.score_each([{"x": 0.1, "n": 1}, {"x": 0.2, "n": None}])
+    assert answers == [Answer(0.1), Answer(0.2)]
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, None])
