@@ -27,7 +27,7 @@ COLDEST, HOTTEST = -20, 88  # °F: the ends of a table somebody typed in winter
 DEFAULT_HOUR = 6
 SHARPNESS = 3.0
 LOOKUP_SECONDS = 0.1
-NOTE_SECONDS = 0.0015
+NOTE_SECONDS = 0.003
 
 
 class DelayModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
