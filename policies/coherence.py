@@ -32,6 +32,7 @@ _MISMATCHED = (
     ("mean", "brier"),
     ("mean", "error"),
     ("mean", "slow"),
+    *(("ratio", metric) for metric in ("log_loss", "brier", "error", "slow", "latency")),
     ("paired_mean", "business"),
     ("proportion", "business"),
     *(("quantile", metric) for metric in ("log_loss", "brier", "error", "slow", "business")),
@@ -157,11 +158,15 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
                 (*place, "unit"),
                 "request belongs to errors, slow answers and latency. Write day.",
             )
-        if _at(rail, "unit") == "user" and kind not in (None, "mean", "randomised_mean"):
+        if _at(rail, "unit") == "user" and kind not in (None, "mean", "randomised_mean", "ratio"):
             yield (
                 (*place, "unit"),
                 "user belongs to business metrics and randomised_mean. Write day or request.",
             )
+        if kind == "ratio" and _at(rail, "unit") != "user":
+            yield (*place, "unit"), "must be user: a ratio is summed by user. Write user."
+        if kind is not None and (kind == "ratio") != (_at(rail, "per") is not None):
+            yield (*place, "per"), "belongs to the kind ratio, and only there."
         if _at(rail, "relative") is True and _at(rail, "unit") in (None, "day"):
             yield (*place, "relative"), "belongs to the units request and user. Write false."
         yield from _segments_agree(rail, place)
@@ -170,7 +175,7 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean or "
                 "randomised_mean; error and slow are proportion; latency is quantile; business "
-                "is mean.",
+                "is mean or ratio.",
             )
         for field in _QUANTILE:
             if kind is not None and (kind == "quantile") != (_at(rail, field) is not None):
@@ -190,7 +195,7 @@ def _segments_agree(rail: Any, place: Where) -> Found:
             (*place, "segments", "rollback_at"),
             f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
         )
-    if _at(rail, "kind") in ("proportion", "mean", "quantile", "randomised_mean"):
+    if _at(rail, "kind") in ("proportion", "mean", "quantile", "ratio", "randomised_mean"):
         yield (
             (*place, "segments"),
             "belong to a guardrail of paired differences: others are not taken by group yet.",

@@ -35,6 +35,7 @@ _KINDS = {
     "randomised_mean": "The losses of the units that the two models answered on the same days are "
     "compared",
     "quantile": "The shares of late answers of the two models on the same days are compared",
+    "ratio": "Two sums of each user are compared as one ratio, between the models on the same days",
     "mean": "The means of the units that the two models answered on the same days are compared",
 }
 _FALLBACK = {
@@ -181,7 +182,7 @@ def _independent(rail: Guardrail) -> tuple[str, ...]:
 
 
 def _bound(rail: Guardrail, bound: float) -> str:
-    of = "rate" if rail.kind == "proportion" else "mean"
+    of = {"proportion": "rate", "quantile": "rate", "ratio": "ratio"}.get(rail.kind, "mean")
     return f"{_percent(bound)} of the champion's {of}" if rail.relative else f"{bound:g}"
 
 
@@ -197,13 +198,15 @@ def _quantile(rail: Guardrail) -> tuple[str, ...]:
 
 
 def _business(rail: Guardrail) -> tuple[str, ...]:
-    if (rail.name_of_metric, rail.direction, rail.cap, rail.without_value) == (None,) * 4:
+    own = (rail.name_of_metric, rail.direction, rail.cap, rail.without_value, rail.per)
+    if own == (None,) * 5:
         return ()
     cap = "without a cap" if rail.cap is None else f"for at most {rail.cap:g}"
+    per = "" if rail.per is None else f" per {rail.per}"
     missing = str(rail.without_value).replace("_", " ")
     return (
-        f"The metric is {rail.name_of_metric}, better when it goes {rail.direction}; a unit counts "
-        f"once a step, {cap}, and as {missing} when nothing was posted of it.",
+        f"The metric is {rail.name_of_metric}{per}, better when it goes {rail.direction}; a unit "
+        f"counts once a step, {cap}, and as {missing} when nothing was posted of it.",
         "A step for which nobody has posted it is not enough evidence.",
     )
 

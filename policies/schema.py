@@ -167,7 +167,7 @@ class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
     name: Text
-    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean", "quantile"]
+    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean", "quantile", "ratio"]
     metric: Literal["log_loss", "brier", "error", "slow", "latency", "business"]
     margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
@@ -184,6 +184,8 @@ class Guardrail(Rule):
     direction: Literal["up", "down"] | None = None  # which way is better
     cap: Positive | None = None  # no unit counts for more, up or down; fixed beforehand
     without_value: Literal["zero", "left_out"] | None = None  # a unit nothing was posted of
+    # kind 'ratio': the sum of name_of_metric over that of another one, or over "requests"
+    per: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
     # kind 'quantile': answers above the champion's quantile of the days before the release
     quantile: Annotated[float, Field(ge=0.5, lt=1.0)] | None = None
     before_days: Annotated[int, Field(ge=1, le=90)] | None = None
@@ -213,12 +215,16 @@ class Guardrail(Rule):
             raise ValueError("latency is quantile, and nothing else is")
         if {self.quantile is None, self.before_days is None} != {self.kind != "quantile"}:
             raise ValueError("quantile and before_days belong to the kind 'quantile', both")
-        if self.unit == "user" and self.kind not in ("mean", "randomised_mean"):
+        if self.unit == "user" and self.kind not in ("mean", "randomised_mean", "ratio"):
             raise ValueError("unit 'user' belongs to business metrics and randomised_mean")
         if self.relative and self.unit == "day":
             raise ValueError("relative belongs to the units 'request' and 'user'")
-        if (self.kind == "mean") != (self.metric == "business"):
-            raise ValueError("business is mean, and nothing else is")
+        if (self.kind in ("mean", "ratio")) != (self.metric == "business"):
+            raise ValueError("business is mean or ratio, and nothing else is")
+        if (self.kind == "ratio") != (self.per is not None):
+            raise ValueError("per belongs to the kind 'ratio', and only there")
+        if self.kind == "ratio" and self.unit != "user":
+            raise ValueError("a ratio is summed by user: unit must be 'user'")
         own = (self.name_of_metric, self.direction, self.cap, self.without_value)
         if {field is not None for field in own} != {self.metric == "business"}:
             raise ValueError(

@@ -142,13 +142,24 @@ class Counts(Value):
     events: int = Field(ge=0)
 
 
+class PairMoments(Value):
+    """Additive summary of two numbers a unit: means, squared deviations and their product's."""
+
+    n: int = Field(ge=0)
+    mean_x: float = 0.0  # what is divided by
+    mean_y: float = 0.0
+    m2_x: float = Field(default=0.0, ge=0.0)
+    m2_y: float = Field(default=0.0, ge=0.0)
+    c_xy: float = 0.0
+
+
 class WindowPair(Value):
     """One time window at one ramp step.
 
     Paired quality: ``paired`` holds the per-row differences candidate minus champion (greater
     is worse). Live counts: ``champion`` and ``candidate``. A business metric: one value a
     randomised unit, in the metric's own direction, in ``champion_units`` and
-    ``candidate_units``.
+    ``candidate_units``. A ratio: two sums a unit, in ``champion_pairs`` and ``candidate_pairs``.
     """
 
     start: datetime
@@ -158,6 +169,8 @@ class WindowPair(Value):
     candidate: Counts | None = None
     champion_units: Moments | None = None
     candidate_units: Moments | None = None
+    champion_pairs: PairMoments | None = None
+    candidate_pairs: PairMoments | None = None
 
 
 ReasonCode = Literal[

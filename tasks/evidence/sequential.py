@@ -42,12 +42,13 @@ from tasks.evidence.day_mixture import (
     summarise_days,
 )
 from tasks.evidence.onset import mixed, since_each_step
+from tasks.evidence.ratios import by_ratio
 from tasks.evidence.requests import by_request
 from tasks.evidence.summary import NO_COUNTS, merge_counts
 from tasks.evidence.unit_means import unit_days
 from tasks.evidence.users import by_user
 from tasks.evidence.weighed import Weighed
-from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, sum_moments, tidy
+from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, is_ratio, sum_moments, tidy
 
 STATISTICS_VERSION = "3"
 MIRRORED_STEP = Stage.SHADOW.value  # where no user meets the candidate
@@ -110,6 +111,8 @@ def weigh(
 
 
 def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
+    if is_ratio(guardrail):
+        return by_ratio(guardrail, windows, budget)
     if guardrail.unit == "user":
         return by_user(guardrail, windows, budget)
     if is_by_unit(guardrail):

@@ -9,8 +9,15 @@ from itertools import groupby, pairwise
 
 from policies.errors import EvidenceError
 from policies.schema import Guardrail
-from policies.vocabulary import Counts, Moments, WindowPair
-from tasks.evidence.summary import NO_COUNTS, NO_MOMENTS, merge_counts, merge_moments
+from policies.vocabulary import Counts, Moments, PairMoments, WindowPair
+from tasks.evidence.summary import (
+    NO_COUNTS,
+    NO_MOMENTS,
+    NO_PAIRS,
+    merge_counts,
+    merge_moments,
+    merge_pairs,
+)
 
 SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
 
@@ -21,6 +28,10 @@ def is_by_unit(guardrail: Guardrail) -> bool:
 
 def is_rate(guardrail: Guardrail) -> bool:
     return guardrail.kind in ("proportion", "quantile")
+
+
+def is_ratio(guardrail: Guardrail) -> bool:
+    return guardrail.kind == "ratio"
 
 
 def by_day(windows: Sequence[WindowPair]) -> Iterable[list[WindowPair]]:
@@ -63,12 +74,24 @@ def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
         candidate_units = sum_moments(w.candidate_units for w in group)
         units = {"champion_units": champion_units, "candidate_units": candidate_units}
         return group[0].model_copy(update=units)
+    if is_ratio(guardrail):
+        champion_pairs = _sum_pairs(w.champion_pairs for w in group)
+        candidate_pairs = _sum_pairs(w.candidate_pairs for w in group)
+        pairs = {"champion_pairs": champion_pairs, "candidate_pairs": candidate_pairs}
+        return group[0].model_copy(update=pairs)
     if not is_rate(guardrail):
         return group[0].model_copy(update={"paired": sum_moments(w.paired for w in group)})
     champion, candidate = NO_COUNTS, NO_COUNTS
     for a, b in map(both, group):
         champion, candidate = merge_counts(champion, a), merge_counts(candidate, b)
     return group[0].model_copy(update={"champion": champion, "candidate": candidate})
+
+
+def _sum_pairs(parts: Iterable[PairMoments | None]) -> PairMoments:
+    total = NO_PAIRS
+    for part in parts:
+        total = total if part is None else merge_pairs(total, part)
+    return total
 
 
 def _check(guardrail: Guardrail, window: WindowPair) -> None:
@@ -88,6 +111,12 @@ def _check(guardrail: Guardrail, window: WindowPair) -> None:
         _check_moments(where, window.champion_units)
         _check_moments(where, window.candidate_units)
         return
+    if is_ratio(guardrail):
+        if window.champion_pairs is None or window.candidate_pairs is None:
+            raise EvidenceError(f"{where} lacks the two sums of an arm.")
+        _check_pairs(where, window.champion_pairs)
+        _check_pairs(where, window.candidate_pairs)
+        return
     if window.paired is None:
         raise EvidenceError(f"{where} has no paired differences.")
     _check_moments(where, window.paired)
@@ -96,3 +125,12 @@ def _check(guardrail: Guardrail, window: WindowPair) -> None:
 def _check_moments(where: str, part: Moments) -> None:
     if part.n < 0 or not math.isfinite(part.mean) or not part.m2 >= 0 or math.isinf(part.m2):
         raise EvidenceError(f"{where} has n={part.n}, mean={part.mean}, M2={part.m2}.")
+
+
+def _check_pairs(where: str, part: PairMoments) -> None:
+    """Two numbers cannot vary together by more than each varies (Cauchy and Schwarz)."""
+    _check_moments(where, Moments.model_construct(n=part.n, mean=part.mean_x, m2=part.m2_x))
+    _check_moments(where, Moments.model_construct(n=part.n, mean=part.mean_y, m2=part.m2_y))
+    most = math.sqrt(part.m2_x) * math.sqrt(part.m2_y)
+    if not abs(part.c_xy) <= most * (1.0 + 1e-6) + 1e-9:
+        raise EvidenceError(f"{where} has c_xy={part.c_xy}, which its variances do not allow.")

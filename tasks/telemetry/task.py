@@ -14,9 +14,18 @@ from tasks.node import node
 from tasks.telemetry.days import Each
 from tasks.telemetry.inputs import frozen_check
 from tasks.telemetry.log_buckets import slow_beyond, thresholds_of
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Telemetry, UnitMetric, Variety
+from tasks.telemetry.ports import (
+    Coverage,
+    Exposure,
+    SampleRow,
+    Telemetry,
+    UnitMetric,
+    UnitRatio,
+    Variety,
+)
 
 A_DAY = timedelta(days=1)
+REQUESTS = "requests"  # answered ones, as what a metric may be divided by
 COUNTED = ("proportion", "quantile")  # kinds whose windows count answers
 
 
@@ -76,6 +85,8 @@ def _observed(
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
         elif step.weight_bp > 0 and guardrail.kind == "mean":
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
+        elif step.weight_bp > 0 and guardrail.kind == "ratio":
+            windows[guardrail.name] = _ratio(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "quantile":
             slow = slow_beyond(guardrail, late)
             windows[guardrail.name] = _faults(source, release_id, policy, slow, step, now)
@@ -135,6 +146,22 @@ def _by_unit(
     )
     zone = policy.labels.time_zone
     return tuple(source.unit_windows(release_id, metric, now=now, time_zone=zone))
+
+
+def _ratio(
+    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+) -> tuple[WindowPair, ...]:
+    metric = UnitRatio.model_validate(
+        {
+            "name": guardrail.name_of_metric,
+            "per": None if guardrail.per == REQUESTS else guardrail.per,
+            "horizon_hours": policy.labels.horizon_hours,
+            "cap": guardrail.cap,
+            "without_value": guardrail.without_value,
+        }
+    )
+    zone = policy.labels.time_zone
+    return tuple(source.ratio_windows(release_id, metric, now=now, time_zone=zone))
 
 
 def _segments(

@@ -31,6 +31,7 @@ from tasks.telemetry.ports import (
     Survey,
     Telemetry,
     UnitMetric,
+    UnitRatio,
 )
 from tests.contract.own_tables import in_own_tables
 
@@ -153,7 +154,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
     assert telemetry.exposure(RELEASE) == Exposure()
-    assert assigned(telemetry) == []
+    assert assigned(telemetry) == [] == ratios(telemetry)
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -172,6 +173,8 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.latency_counts(MODEL, since=MIDNIGHT, until=LATER)
         with pytest.raises(UnavailableError):
             assigned(telemetry)
+        with pytest.raises(UnavailableError):
+            ratios(telemetry)
         with pytest.raises(UnavailableError):
             survey(telemetry)
         with pytest.raises(UnavailableError):
@@ -376,6 +379,69 @@ def test_a_day_of_a_metric_closes_like_a_day_of_labels(make: Make) -> None:
     closes = MIDNIGHT + 36 * HOUR
     assert units(telemetry, closes - timedelta(microseconds=1)) == []
     assert len(units(telemetry, closes)) == 1
+
+
+COST = UnitRatio(name="cost", per=None, horizon_hours=12, cap=100.0, without_value="zero")
+
+
+def ratios(
+    telemetry: Telemetry, now: datetime = LATER, metric: UnitRatio = COST
+) -> list[tuple[datetime, str, tuple[float, ...], tuple[float, ...]]]:
+    found = telemetry.ratio_windows(RELEASE, metric, now=now, time_zone=ZONE)
+    told = []
+    for w in found:
+        assert w.champion_pairs is not None and w.candidate_pairs is not None
+        arms = [(p.n, *(round(value, 9) for value in
+                        (p.mean_x, p.mean_y, p.m2_x, p.m2_y, p.c_xy)))
+                for p in (w.champion_pairs, w.candidate_pairs)]  # fmt: skip
+        told.append((w.start, w.step, arms[0], arms[1]))
+    return told
+
+
+NOBODY = (0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_two_sums_of_each_unit(make: Make) -> None:
+    """Cost and answered requests: sums of a unit first, then moments of the units of each arm."""
+    later = NOON + 3 * HOUR
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", NOON + HOUR),
+        answered("3", "bob", "champion"),
+        answered("4", "cem", "candidate"),
+        {**answered("5", "cem", "candidate"), "score": None, "error": "failed"},
+        answered("6", "dee", "candidate"),
+        answered("7", "mix", "candidate"),
+        answered("8", "mix", "champion", NOON + HOUR),
+        answered("9", "eve", "previous"),
+        answered("10", "ann", "champion", NOON + 24 * HOUR),  # her second day there
+        score("1", "candidate", NOON, 0.4, unit="ann", step="c", weight_bp=500),
+        answered("11", "fay", "champion", NOON - 24 * HOUR, step="shadow", weight_bp=0),
+        answered("12", "gus", "champion", NOON - 48 * HOUR, step="staging", weight_bp=0),
+    ]
+    values = [posted("1", later, 2.0, "cost"), posted("2", later, 4.0, "cost"),
+              posted("4", later, 1e9, "cost"), posted("5", later, 3.0, "cost"),
+              posted("6", later, 5.0, "clicks"), posted("7", later, 9.0, "cost"),
+              posted("10", NOON + 25 * HOUR, 9.0, "cost"),
+              posted("11", NOON - 23 * HOUR, 7.0, "cost"),
+              posted("12", NOON - 47 * HOUR, 7.0, "cost"),
+              posted("3", NOON + 30 * HOUR, 50.0, "cost"),
+              posted("1", later, 8.0, "orders"), posted("4", later, 2.0, "orders")]  # fmt: skip
+    telemetry = make(predictions=rows, metrics=values)
+    before = (MIDNIGHT - 24 * HOUR, "shadow", (1, 1.0, 7.0, 0.0, 0.0, 0.0), NOBODY)
+    assert ratios(telemetry) == [
+        before,
+        (MIDNIGHT, "c", (2, 1.5, 3.0, 0.5, 18.0, 3.0), (2, 1.0, 50.0, 0.0, 5000.0, 0.0)),
+    ]  # fmt: skip
+    left_out = COST.model_copy(update={"without_value": "left_out"})
+    assert ratios(telemetry, metric=left_out)[1][2:] == (
+        (1, 2.0, 6.0, 0.0, 0.0, 0.0), (1, 1.0, 100.0, 0.0, 0.0, 0.0))  # fmt: skip
+    per_order = COST.model_copy(update={"per": "orders"})
+    assert ratios(telemetry, metric=per_order)[1][2:] == (
+        (2, 4.0, 3.0, 32.0, 18.0, 24.0), (2, 1.0, 50.0, 2.0, 5000.0, 100.0))  # fmt: skip
+    assert ratios(telemetry, MIDNIGHT + 35 * HOUR) == [before]
+    unheard_of = COST.model_copy(update={"name": "weight"})
+    assert ratios(telemetry, metric=unheard_of) == []
 
 
 def assigned(telemetry: Telemetry, now: datetime = LATER) -> list[tuple[datetime, str, int, int]]:

@@ -20,8 +20,8 @@ def unit_windows(
     rows = source.release(release_id, now)
     live = rows.served & rows.arm.isin(ARMS) & (rows.weight_bp > 0) & rows.unit.notnull()
     rows = first_of(rows.filter(live), "id")
-    values = _values(source.tables["metrics"], metric.name, now)
-    rows = source.keep("answered", _valued(rows, values, horizon))
+    values = values_of(source.tables["metrics"], metric.name, now)
+    rows = source.keep("answered", in_time(rows, values, horizon, "value"))
     days = closed_days(days_of(rows, time_zone), horizon, now)
     return _sums(_units(by_day(rows, days), metric), metric) if days else ()
 
@@ -56,20 +56,20 @@ def _arms_of(units: Any) -> Sequence[WindowPair]:
     )
 
 
-def _values(posted: Any, name: str, now: datetime) -> Any:
+def values_of(posted: Any, name: str, now: datetime) -> Any:
     """The first value of each row; later ones never replace it."""
     known = (posted.metric == name) & posted.value.notnull() & (posted.at <= moment(now))
     first = first_of(posted.filter(known), "model", "id")
     return first.select("model", "id", "value", valued_at="at")
 
 
-def _valued(rows: Any, values: Any, horizon: timedelta) -> Any:
+def in_time(rows: Any, values: Any, horizon: timedelta, name: str) -> Any:
+    """Each row with its value as a column; null: none was posted from the row to the horizon."""
     import ibis
 
     joined = rows.left_join(values, ["model", "id"])
-    in_time = joined.valued_at.between(joined.at, joined.at + span(horizon))
-    value = ibis.ifelse(in_time, joined.value, ibis.null())
-    return joined.select("at", "step", "unit", "arm", value=value)
+    counts = joined.valued_at.between(joined.at, joined.at + span(horizon))
+    return joined.select(*rows.columns, **{name: ibis.ifelse(counts, joined.value, ibis.null())})
 
 
 def _units(rows: Any, metric: UnitMetric) -> Any:
