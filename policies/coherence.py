@@ -33,13 +33,18 @@ _MISMATCHED = (
     ("mean", "error"),
     ("mean", "slow"),
     *(("ratio", metric) for metric in ("log_loss", "brier", "error", "slow", "latency")),
+    *(
+        (kind, "missing")
+        for kind in ("paired_mean", "randomised_mean", "mean", "ratio", "quantile")
+    ),
+    ("randomised_mean", "latency"),
     ("paired_mean", "business"),
     ("proportion", "business"),
     *(("quantile", metric) for metric in ("log_loss", "brier", "error", "slow", "business")),
     *((kind, "latency") for kind in ("paired_mean", "proportion", "mean")),
 )
 _QUANTILE = ("quantile", "before_days")
-_BUSINESS = ("name_of_metric", "direction", "cap", "without_value")
+_BUSINESS = ("direction", "cap", "without_value")
 
 
 def disagreements(document: Mapping[str, Any]) -> Found:
@@ -174,12 +179,17 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean or "
-                "randomised_mean; error and slow are proportion; latency is quantile; business "
-                "is mean or ratio.",
+                "randomised_mean; error, slow and missing are proportion; latency is quantile; "
+                "business is mean or ratio.",
             )
         for field in _QUANTILE:
             if kind is not None and (kind == "quantile") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the kind quantile, and only there."
+        named = metric in ("business", "missing")
+        if metric is not None and named != (_at(rail, "name_of_metric") is not None):
+            yield (*place, "name_of_metric"), "belongs to the metrics business and missing alone."
+        if metric == "missing" and _at(rail, "unit") not in (None, "day"):
+            yield (*place, "unit"), "must be day: missing values are counted by day. Write day."
         for field in _BUSINESS:
             if metric is not None and (metric == "business") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the metric business, and only there."

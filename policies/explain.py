@@ -26,6 +26,7 @@ _METRICS = {
     "brier": "Brier score",
     "error": "share of failed answers",
     "slow": "share of slow answers",
+    "missing": "share of units without a value",
     "latency": "share of answers later than a quantile",
     "business": "business metric",
 }
@@ -192,12 +193,14 @@ def _quantile(rail: Guardrail) -> tuple[str, ...]:
     share = "a quantile" if rail.quantile is None else f"the {_percent(rail.quantile)} quantile"
     days = "the days" if rail.before_days is None else f"the {_days(rail.before_days)}"
     return (
-        f"Late is what {share} of the champion's answers was in {days} before the release; the "
-        "release opens with it, and it does not change.",
+        f"An answer is late beyond {share} of the champion's answers in {days} before the release. "
+        "The figure is recorded when the release opens and does not change.",
     )
 
 
 def _business(rail: Guardrail) -> tuple[str, ...]:
+    if rail.metric == "missing":
+        return (f"A unit is missing when nothing of {rail.name_of_metric} was posted in time.",)
     own = (rail.name_of_metric, rail.direction, rail.cap, rail.without_value, rail.per)
     if own == (None,) * 5:
         return ()

@@ -168,7 +168,7 @@ class Guardrail(Rule):
 
     name: Text
     kind: Literal["paired_mean", "randomised_mean", "proportion", "mean", "quantile", "ratio"]
-    metric: Literal["log_loss", "brier", "error", "slow", "latency", "business"]
+    metric: Literal["log_loss", "brier", "error", "slow", "missing", "latency", "business"]
     margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
     weight: Positive  # share of the harm budget
@@ -179,7 +179,8 @@ class Guardrail(Rule):
     information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
     # effect estimate; the tuning scales of the e-process are fixed from it beforehand
     segments: Segments | None = None
-    # metric 'business': what is posted under this name, one value a randomised unit
+    # metric 'business': what is posted under this name, one value a randomised unit;
+    # metric 'missing': the units for which nothing was posted under it in time
     name_of_metric: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
     direction: Literal["up", "down"] | None = None  # which way is better
     cap: Positive | None = None  # no unit counts for more, up or down; fixed beforehand
@@ -201,7 +202,7 @@ class Guardrail(Rule):
             raise ValueError("rollback_at must be smaller than margin")
         if (self.metric == "slow") != (self.slow_ms is not None):
             raise ValueError("slow_ms belongs to the metric 'slow' and only there")
-        if self.at_most is not None and self.kind != "proportion":
+        if self.at_most is not None and self.metric not in ("error", "slow"):
             raise ValueError("at_most belongs to errors and slow answers")
         is_loss = self.kind in ("paired_mean", "randomised_mean")
         if is_loss != (self.metric in ("log_loss", "brier")):
@@ -215,6 +216,8 @@ class Guardrail(Rule):
             raise ValueError("latency is quantile, and nothing else is")
         if {self.quantile is None, self.before_days is None} != {self.kind != "quantile"}:
             raise ValueError("quantile and before_days belong to the kind 'quantile', both")
+        if self.metric == "missing" and self.unit != "day":
+            raise ValueError("missing values are counted by day: unit must be 'day'")
         if self.unit == "user" and self.kind not in ("mean", "randomised_mean", "ratio"):
             raise ValueError("unit 'user' belongs to business metrics and randomised_mean")
         if self.relative and self.unit == "day":
@@ -225,11 +228,13 @@ class Guardrail(Rule):
             raise ValueError("per belongs to the kind 'ratio', and only there")
         if self.kind == "ratio" and self.unit != "user":
             raise ValueError("a ratio is summed by user: unit must be 'user'")
-        own = (self.name_of_metric, self.direction, self.cap, self.without_value)
+        if (self.name_of_metric is not None) != (self.metric in ("business", "missing")):
+            raise ValueError("name_of_metric belongs to 'business' and 'missing', and only there")
+        own = (self.direction, self.cap, self.without_value)
         if {field is not None for field in own} != {self.metric == "business"}:
             raise ValueError(
-                "name_of_metric, direction, cap and without_value belong to the metric "
-                "'business', all four, and only there"
+                "direction, cap and without_value belong to the metric 'business', all three, and "
+                "only there"
             )
         return self
 

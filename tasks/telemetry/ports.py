@@ -225,6 +225,12 @@ class Telemetry(Protocol):
         something was posted; a unit that both arms answered in a window counts for neither.
         """
 
+    def missing_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        """Of the units and windows of ``unit_windows``: how many there were, and how many of them
+        nothing was posted of (``events``), in each arm."""
+
     def ratio_windows(
         self, release_id: str, metric: UnitRatio, *, now: datetime, time_zone: str
     ) -> Sequence[WindowPair]:

@@ -26,7 +26,7 @@ from tasks.telemetry.ports import (
 
 A_DAY = timedelta(days=1)
 REQUESTS = "requests"  # answered ones, as what a metric may be divided by
-COUNTED = ("proportion", "quantile")  # kinds whose windows count answers
+COUNTED = ("error", "slow", "latency")  # metrics whose windows count answers
 
 
 class Observation(Value):
@@ -85,6 +85,8 @@ def _observed(
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
         elif step.weight_bp > 0 and guardrail.kind == "mean":
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
+        elif step.weight_bp > 0 and guardrail.metric == "missing":
+            windows[guardrail.name] = _missing(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "ratio":
             windows[guardrail.name] = _ratio(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "quantile":
@@ -146,6 +148,20 @@ def _by_unit(
     )
     zone = policy.labels.time_zone
     return tuple(source.unit_windows(release_id, metric, now=now, time_zone=zone))
+
+
+def _missing(
+    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+) -> tuple[WindowPair, ...]:
+    """Whose values did not come; where nobody's did there are no windows, and nothing is shown."""
+    metric = UnitMetric(
+        name=guardrail.name_of_metric or "",
+        horizon_hours=policy.labels.horizon_hours,
+        cap=1.0,
+        without_value="zero",
+    )
+    zone = policy.labels.time_zone
+    return tuple(source.missing_windows(release_id, metric, now=now, time_zone=zone))
 
 
 def _ratio(
@@ -259,7 +275,7 @@ def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -
     counted = [
         sum(_rows(window) for window in observation.windows[rail.name] if window.step == step.name)
         for rail in policy.guardrails
-        if rail.name in observation.windows and (step.weight_bp == 0 or rail.kind in COUNTED)
+        if rail.name in observation.windows and (step.weight_bp == 0 or rail.metric in COUNTED)
     ]
     n = min(counted, default=0 if step.weight_bp else observation.coverage.both)
     return Evidence(

@@ -154,7 +154,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
     assert telemetry.exposure(RELEASE) == Exposure()
-    assert assigned(telemetry) == [] == ratios(telemetry)
+    assert assigned(telemetry) == [] == ratios(telemetry) == missing(telemetry)
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -175,6 +175,8 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             assigned(telemetry)
         with pytest.raises(UnavailableError):
             ratios(telemetry)
+        with pytest.raises(UnavailableError):
+            missing(telemetry)
         with pytest.raises(UnavailableError):
             survey(telemetry)
         with pytest.raises(UnavailableError):
@@ -329,6 +331,36 @@ def test_business_metrics_by_unit_and_arm(make: Make) -> None:
     assert units(telemetry, metric=left_out) == [
         (MIDNIGHT, "c", (1, 12.0, 0.0), (1, 100.0, 0.0))
     ]  # fmt: skip
+
+
+def missing(
+    telemetry: Telemetry, now: datetime = LATER, metric: UnitMetric = REVENUE
+) -> list[tuple[datetime, str, Counts | None, Counts | None]]:
+    found = telemetry.missing_windows(RELEASE, metric, now=now, time_zone=ZONE)
+    return [(w.start, w.step, w.champion, w.candidate) for w in found]
+
+
+def test_units_of_which_nothing_was_posted(make: Make) -> None:
+    """Of the same units and windows as the metric itself, whatever it takes silence for."""
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", NOON + HOUR),
+        answered("3", "bob", "champion"),
+        answered("4", "cem", "candidate"),
+        answered("5", "dee", "candidate"),
+        answered("6", "mix", "candidate"),
+        answered("7", "mix", "champion", NOON + HOUR),
+        answered("8", "ann", "champion", NOON + 24 * HOUR),
+        answered("9", "eve", "champion", NOON + 48 * HOUR),  # a day without any value
+    ]
+    values = [posted("2", NOON + 2 * HOUR, 0.0), posted("3", NOON + 13 * HOUR, 4.0),
+              posted("4", NOON + HOUR, 4.0, "clicks"), posted("6", NOON + HOUR, 1.0)]  # fmt: skip
+    telemetry = make(predictions=rows, metrics=values)
+    of_today = (MIDNIGHT, "c", Counts(n=2, events=1), Counts(n=2, events=2))
+    assert missing(telemetry) == [of_today]
+    left_out = REVENUE.model_copy(update={"without_value": "left_out"})
+    assert missing(telemetry, metric=left_out) == [of_today]
+    assert missing(telemetry, MIDNIGHT + 35 * HOUR) == []
 
 
 def test_a_metric_nobody_posted_is_nothing(make: Make) -> None:

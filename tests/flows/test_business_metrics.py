@@ -13,11 +13,11 @@ def brings(champion: float, candidate: float) -> dict[str, float]:
     return {"champion": champion, "candidate": candidate}
 
 
-def released(world: MemoryWorld, earned: dict[str, float]) -> Told:
+def released(world: MemoryWorld, earned: dict[str, float], policy: str = "score-paid") -> Told:
     chance = Random(20240501)
     if earned:
         world.earns = lambda arm: earned[arm] + chance.gauss(0, 1)
-    return world.release(policy="score-paid")
+    return world.release(policy=policy)
 
 
 def reasons(told: Told) -> list[str]:
@@ -70,3 +70,17 @@ def test_a_candidate_whose_requests_are_dearer_is_rolled_back(world: MemoryWorld
     told = costing(world, brings(10.0, 12.0))
     assert (told.ended, told.steps()[-1]) == ("ROLLED BACK", "canary 30 %")
     assert "cost is worse than 0.05 allows" in told.one("closed").payload["reason"]
+
+
+def test_values_that_stay_away_from_one_arm_are_harm_of_their_own(world: MemoryWorld) -> None:
+    """What did come says that all is well: half of the candidate's users are never heard of."""
+    world.lost = lambda arm, number: arm == "candidate" and number % 40 == 0
+    told = released(world, brings(10.0, 10.0), policy="score-heard")
+    assert (told.ended, told.steps()[-1]) == ("ROLLED BACK", "canary 30 %")
+    assert "silence is worse than 0.05 allows" in told.one("closed").payload["reason"]
+
+
+def test_values_that_stay_away_from_both_alike_are_none(world: MemoryWorld) -> None:
+    world.lost = lambda arm, number: number % 100 == 0
+    told = released(world, brings(10.0, 10.0), policy="score-heard")
+    assert told.ended == "RELEASED"

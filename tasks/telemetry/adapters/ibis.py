@@ -160,6 +160,14 @@ class IbisTelemetry:
         with self._open("predictions", "metrics") as source:
             return unit_windows(source, release_id, metric, now, time_zone)
 
+    def missing_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.ibis_units import missing_windows
+
+        with self._open("predictions", "metrics") as source:
+            return missing_windows(source, release_id, metric, now, time_zone)
+
     def ratio_windows(
         self, release_id: str, metric: UnitRatio, *, now: datetime, time_zone: str
     ) -> Sequence[WindowPair]:
