@@ -13,6 +13,7 @@ from policies.schema import (
     Drift,
     DriftLimits,
     FrozenInputs,
+    Gap,
     Guardrail,
     ReleasePolicy,
     Segments,
@@ -169,6 +170,7 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
         f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
         f"information of {rail.information:,.10g} at the end.",
         *_segments(rail.segments),
+        *_gap(rail.gap),
         *_quantile(rail),
         *_business(rail),
     )
@@ -222,6 +224,21 @@ def _segments(segments: Segments | None) -> tuple[str, ...]:
         f"by {segments.margin:g} or more at every step from the shadow on; proof of more than "
         f"{segments.rollback_at:g} rolls back. The groups share {_percent(segments.share)} of the "
         "guardrail's budget.",
+    )
+
+
+def _gap(gap: Gap | None) -> tuple[str, ...]:
+    if gap is None:
+        return ()
+    waits = f" PASS does not wait for {_listed(gap.reported)}." if gap.reported else ""
+    return (
+        f"No group by {gap.column} ({_listed(gap.values)}) may move away from all other rows: the "
+        "candidate's loss against the champion's, in the group, is compared with that in the rest.",
+        f"It must be proven that the gap does not grow by {gap.margin:g} or more, with "
+        f"{gap.min_rows:,} rows of the group, at every step from the shadow on.{waits}",
+        f"Proof that it grows by more than {gap.rollback_at:g} rolls back. The gaps share "
+        f"{_percent(gap.share)} of the guardrail's budget, tuned for an information of "
+        f"{gap.information:,.10g} at the end.",
     )
 
 

@@ -124,6 +124,7 @@ class Evidence(Value):
     method: str = ""
     detail: str = ""
     onset: str = ""  # where harm shows from a later step on rather than over all days
+    required: bool = True  # False: told, and PASS does not wait for it; harm counts all the same
     windows: tuple[WindowPair, ...] = ()  # what the numbers were computed from
 
 
@@ -157,9 +158,10 @@ class WindowPair(Value):
     """One time window at one ramp step.
 
     Paired quality: ``paired`` holds the per-row differences candidate minus champion (greater
-    is worse). Live counts: ``champion`` and ``candidate``. A business metric: one value a
-    randomised unit, in the metric's own direction, in ``champion_units`` and
-    ``candidate_units``. A ratio: two sums a unit, in ``champion_pairs`` and ``candidate_pairs``.
+    is worse); for the gap of a group, ``others`` those of all rows outside of it. Live counts:
+    ``champion`` and ``candidate``. A business metric: one value a randomised unit, in the
+    metric's own direction, in ``champion_units`` and ``candidate_units``. A ratio: two sums a
+    unit, in ``champion_pairs`` and ``candidate_pairs``.
     """
 
     start: datetime
@@ -171,6 +173,7 @@ class WindowPair(Value):
     candidate_units: Moments | None = None
     champion_pairs: PairMoments | None = None
     candidate_pairs: PairMoments | None = None
+    others: Moments | None = None
 
 
 ReasonCode = Literal[
@@ -178,6 +181,7 @@ ReasonCode = Literal[
     "harm_proven", "within_margin", "not_yet_within_margin",  # a guardrail's e-values
     "not_yet_better",  # the goal, where the policy asks for it
     "check_failed", "check_holds",  # a check's value against its limit
+    "reported_only",  # not shown to be safe, and the policy does not wait for it
     "too_little_data", "source_down", "comparison_broken",  # nothing was judged: its status
     "nothing_to_judge",  # the numbers themselves are missing
 ]  # fmt: skip

@@ -41,6 +41,7 @@ from tasks.evidence.day_mixture import (
     log_mean_exp,
     summarise_days,
 )
+from tasks.evidence.gap import as_declared, gap_days
 from tasks.evidence.onset import mixed, since_each_step
 from tasks.evidence.ratios import by_ratio
 from tasks.evidence.requests import by_request
@@ -113,6 +114,8 @@ def weigh(
 def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
     if is_ratio(guardrail):
         return by_ratio(guardrail, windows, budget)
+    if guardrail.gap is not None:
+        return _gap(guardrail, windows, budget)
     if guardrail.unit == "user":
         return by_user(guardrail, windows, budget)
     if is_by_unit(guardrail):
@@ -147,7 +150,7 @@ def weigh_all(
     later_steps: int = 0,
     live: bool = False,
 ) -> list[Evidence]:
-    """Every guardrail that has windows, and each of its groups by itself.
+    """Every guardrail that has windows, each of its groups by itself, and their gaps.
 
     A stage widens the margin of the whole; that of a group stays as it is declared.
     """
@@ -157,14 +160,18 @@ def weigh_all(
             continue
         parts = [(guardrail.whole(), margin_factor)]
         parts += [(part, 1.0) for part in guardrail.by_segment().values()]
+        parts += [(part, 1.0) for part in guardrail.by_gap().values()]
         found += [
-            weigh(
+            as_declared(
                 part,
-                windows.get(part.name, ()),
-                budget,
-                margin_factor=factor,
-                later_steps=later_steps,
-                live=live,
+                weigh(
+                    part,
+                    windows.get(part.name, ()),
+                    budget,
+                    margin_factor=factor,
+                    later_steps=later_steps,
+                    live=live,
+                ),
             )
             for part, factor in parts
         ]
@@ -214,6 +221,13 @@ def _by_unit(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
     if found is None:
         return None
     return _days_weighed(guardrail, found[0], budget, found[1], "unit means by day and step")
+
+
+def _gap(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
+    found = gap_days(windows, budget.min_clusters)
+    if found is None:
+        return None
+    return _days_weighed(guardrail, found[0], budget, found[1], "gap between day means")
 
 
 def _days_weighed(

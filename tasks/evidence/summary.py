@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from policies.errors import EvidenceError
 from policies.vocabulary import Counts, Moments, PairMoments
 
 NO_MOMENTS = Moments(n=0)
 NO_PAIRS = PairMoments(n=0)
 NO_COUNTS = Counts(n=0, events=0)
+ROUNDING = 1e-9  # of sums of squares, relative
 
 
 def moments_of(values: Iterable[float]) -> Moments:
@@ -69,6 +71,26 @@ def merge_pairs(left: PairMoments, right: PairMoments) -> PairMoments:
         m2_y=left.m2_y + right.m2_y + gap_y * gap_y * size,
         c_xy=left.c_xy + right.c_xy + gap_x * gap_y * size,
     )
+
+
+def subtract_moments(whole: Moments, part: Moments) -> Moments:
+    """What is left of ``whole`` without ``part``: ``merge_moments`` read backwards.
+
+    ``EvidenceError`` where ``part`` cannot have been in ``whole``. Rounding may leave a trace of
+    squared deviations below zero: that is none.
+    """
+    n = whole.n - part.n
+    if n < 0:
+        raise EvidenceError(f"A group has {part.n} rows, more than the {whole.n} of all groups.")
+    if n == 0:
+        return NO_MOMENTS
+    mean = whole.mean + (whole.mean - part.mean) * (part.n / n)
+    gap = part.mean - mean
+    m2 = whole.m2 - part.m2 - gap * gap * (part.n * n / whole.n)
+    scale = whole.m2 + whole.n * whole.mean * whole.mean
+    if m2 < -ROUNDING * scale:
+        raise EvidenceError("A group's rows scatter more than those of all groups together.")
+    return Moments(n=n, mean=mean, m2=max(m2, 0.0))
 
 
 def merge_counts(left: Counts, right: Counts) -> Counts:

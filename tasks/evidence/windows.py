@@ -80,7 +80,10 @@ def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
         pairs = {"champion_pairs": champion_pairs, "candidate_pairs": candidate_pairs}
         return group[0].model_copy(update=pairs)
     if not is_rate(guardrail):
-        return group[0].model_copy(update={"paired": sum_moments(w.paired for w in group)})
+        added = {"paired": sum_moments(w.paired for w in group)}
+        if guardrail.gap is not None:
+            added["others"] = sum_moments(w.others for w in group)
+        return group[0].model_copy(update=added)
     champion, candidate = NO_COUNTS, NO_COUNTS
     for a, b in map(both, group):
         champion, candidate = merge_counts(champion, a), merge_counts(candidate, b)
@@ -120,6 +123,10 @@ def _check(guardrail: Guardrail, window: WindowPair) -> None:
     if window.paired is None:
         raise EvidenceError(f"{where} has no paired differences.")
     _check_moments(where, window.paired)
+    if guardrail.gap is not None:
+        if window.others is None:
+            raise EvidenceError(f"{where} lacks the rows outside of the group.")
+        _check_moments(where, window.others)
 
 
 def _check_moments(where: str, part: Moments) -> None:

@@ -10,6 +10,7 @@ from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Counts, Evidence, Histogram, Step, Threshold, Value, WindowPair
 from tasks.connections import current
 from tasks.evidence import sample_ratio
+from tasks.evidence.gap import against_others
 from tasks.node import node
 from tasks.telemetry.days import Each
 from tasks.telemetry.inputs import frozen_check
@@ -74,6 +75,7 @@ def _observed(
             )
             windows[guardrail.name] = tuple(seen)
             windows |= _segments(source, release_id, policy, guardrail, now)
+            windows |= _gaps(source, release_id, policy, guardrail, now, seen)
         elif guardrail.kind == "randomised_mean":
             seen, coverage = source.served_losses(
                 release_id,
@@ -186,17 +188,47 @@ def _segments(
     """Every declared group; one that was not seen has no windows, and is not shown safe."""
     if guardrail.segments is None:
         return {}
-    found = source.segment_windows(
+    column = guardrail.segments.column
+    found = _by_group(source, release_id, policy, guardrail, column, now)
+    return {
+        part.name: tuple(found.get(value, ())) for value, part in guardrail.by_segment().items()
+    }
+
+
+def _gaps(
+    source: Telemetry,
+    release_id: str,
+    policy: ReleasePolicy,
+    guardrail: Guardrail,
+    now: datetime,
+    whole: Sequence[WindowPair],
+) -> dict[str, tuple[WindowPair, ...]]:
+    """Each group against the rest of the same windows; one not seen has none, and is not safe."""
+    if guardrail.gap is None:
+        return {}
+    found = _by_group(source, release_id, policy, guardrail, guardrail.gap.column, now)
+    return {
+        part.name: against_others(whole, found.get(value, ()))
+        for value, part in guardrail.by_gap().items()
+    }
+
+
+def _by_group(
+    source: Telemetry,
+    release_id: str,
+    policy: ReleasePolicy,
+    guardrail: Guardrail,
+    column: str,
+    now: datetime,
+) -> Mapping[str, Sequence[WindowPair]]:
+    return source.segment_windows(
         release_id,
         guardrail.metric,
-        guardrail.segments.column,
+        column,
         now=now,
         horizon_hours=policy.labels.horizon_hours,
         time_zone=policy.labels.time_zone,
     )
-    return {
-        part.name: tuple(found.get(value, ())) for value, part in guardrail.by_segment().items()
-    }
 
 
 def _varied(

@@ -15,6 +15,7 @@ import pytest
 
 from policies.errors import RefusedError, UnavailableError
 from policies.vocabulary import Bins, Counts, Moments, WindowPair
+from tasks.evidence.gap import against_others
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.telemetry.days import Each
@@ -645,6 +646,22 @@ def test_differences_by_what_the_request_carried(make: Make) -> None:
     assert set(segments(telemetry, "new", now)) == {"true", "false"}
     assert segments(telemetry, "unheard of", now) == {}
     assert segments(telemetry, "origin", now - timedelta(hours=1)) == {}
+
+
+def test_a_group_leaves_the_others_behind_in_the_whole(make: Make) -> None:
+    """What a look says of a group and of everybody else is of the same rows, each counted once."""
+    origins = {"a": "LGA", "b": "LGA", "c": "JFK", "d": None, "e": "JFK"}
+    scores = dict(zip("abcde", (0.1, 0.4, 0.5, 0.6, 0.9), strict=True))
+    telemetry = make(
+        predictions=[row for key, score in scores.items() for row in pair(key, NOON, 0.5, score)],
+        outcomes=[label(key, NOON + HOUR) for key in scores],
+        inputs=[request(key, NOON, {"origin": origins[key]}) for key in "aabcd"],
+    )
+    whole, _ = paired(telemetry, LATER, "brier")
+    (group,) = against_others(whole, segments(telemetry, "origin", LATER)["LGA"])
+    assert group.paired is not None and group.others is not None
+    assert (group.paired.n, group.others.n) == (2, 3)  # e, of whom nothing is known, is another
+    assert group.others.mean == pytest.approx((0.25 + 0.16 + 0.01) / 3 - 0.25)
 
 
 def test_one_reading_answers_as_many_do(make: Make) -> None:
