@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tasks.planning.fates import Tick
     from tasks.planning.mending import Change
     from tasks.planning.plan import PolicyPlan
+    from tasks.planning.weighing import Cache
 
 PER_HOUR = {"s": 3600.0, "min": 60.0, "h": 1.0, "d": 1 / 24}
 TRAFFIC = re.compile(r"(\d[\d_,]*(?:\.\d+)?)(k|M)?/(s|min|h|d)")
@@ -104,13 +105,14 @@ def _made(loaded: LoadedPolicy, asked: _Asked) -> tuple[PolicyPlan, tuple[Change
 
     rules, harms = loaded.policy, harms_of(asked.harms)
     assumed = assume(rules, asked.per_hour, asked.rates, asked.day_spread)
+    cache: Cache = {}
     runs, seed = asked.runs or RUNS, SEED if asked.seed is None else asked.seed
     with _progress("Simulating releases", work_ahead(rules, assumed, runs, harms)) as tick:
-        made = make_plan(rules, assumed, runs, seed, tick, harms)
+        made = make_plan(rules, assumed, runs, seed, tick, harms, cache)
     if made.works:
         return made, ()
     with _progress("Looking for the smallest change", None) as tick:
-        return made, changes(rules, assumed, made, seed, tick)
+        return made, changes(rules, assumed, made, seed, tick, cache)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class Counted:
         self._base = assumed.base_rates[rail.name]
         self.rate = min(1.0, self._base + harm * margin_of(rail, self._base))
         self.parts = [Part(rail, widens=True)]
-        self.windows = self.parts[0].windows
+        self._seen: dict[tuple[int, str], list[int]] = {}  # day and step -> na, xa, nb, xb
         self._sums: dict[str, CountedSums] = {}
 
     def pass_time(self, begin: float, end: float, step: Step) -> None:
@@ -41,10 +41,10 @@ class Counted:
         for day, since, until in by_day(begin, end):
             na = self._rows(since, until, 1.0)
             nb = self._rows(since, until, share)
-            champion = Counts(n=na, events=int(self._rng.binomial(na, first)))
-            candidate = Counts(n=nb, events=int(self._rng.binomial(nb, second)))
-            self._add(day, step.name, champion, candidate)
-            self._sums.setdefault(step.name, CountedSums()).add(champion, candidate)
+            xa, xb = int(self._rng.binomial(na, first)), int(self._rng.binomial(nb, second))
+            told = self._seen.setdefault((day, step.name), [0, 0, 0, 0])
+            told[:] = [a + b for a, b in zip(told, (na, xa, nb, xb), strict=True)]
+            self._sums.setdefault(step.name, CountedSums()).add(na, xa, nb, xb)
 
     def _chances(self, step: Step) -> tuple[float, float]:
         """Only mirrored, a row on which both fail tells nothing, and is counted for neither."""
@@ -56,20 +56,22 @@ class Counted:
         pace = self._per_hour * share
         return math.floor(end * pace + 0.5) - math.floor(begin * pace + 0.5)
 
-    def _add(self, day: int, step: str, champion: Counts, candidate: Counts) -> None:
-        start = MONDAY + timedelta(days=day)
-        last = self.windows[-1] if self.windows else None
-        if last is not None and last.start == start and last.step == step:
-            champion, candidate = _both(last.champion, champion), _both(last.candidate, candidate)
-            self.windows.pop()
-        self.windows.append(
-            WindowPair.model_construct(
-                start=start, step=step, champion=champion, candidate=candidate
-            )
-        )
-
     def see(self, now: float) -> None:
         """Answers are known at once."""
+
+    def tell(self) -> None:
+        """Only the last window can have grown since they were told."""
+        windows = self.parts[0].windows
+        del windows[-1:]
+        for (day, step), (na, xa, nb, xb) in list(self._seen.items())[len(windows) :]:
+            windows.append(
+                WindowPair.model_construct(
+                    start=MONDAY + timedelta(days=day),
+                    step=step,
+                    champion=Counts.model_construct(n=na, events=xa),
+                    candidate=Counts.model_construct(n=nb, events=xb),
+                )
+            )
 
     def harm_at_most(self) -> list[float]:
         every = [self._sums[step] for step in self._sums]
@@ -78,7 +80,7 @@ class Counted:
                     default=0.0)]  # fmt: skip
 
     def safe_at_most(self, factor: float, live: bool) -> list[float]:
-        days = {w.start for w in self.windows if not live or w.step != MIRRORED_STEP}
+        days = {day for day, step in self._seen if not live or step != MIRRORED_STEP}
         if self.rail.unit == "day" and len(days) < self._least:
             return [0.0]
         speaking = (s for step, s in self._sums.items() if not live or step != MIRRORED_STEP)
@@ -88,7 +90,7 @@ class Counted:
     def rows_at(self, step: Step) -> int | None:
         if not (step.weight_bp or self.rail.is_seen_when_mirrored):
             return None
-        return sum(w.candidate.n for w in self.windows if w.step == step.name and w.candidate)
+        return sum(told[2] for (_, name), told in self._seen.items() if name == step.name)
 
 
 @dataclass
@@ -101,15 +103,15 @@ class CountedSums:
     rows: float = 0.0
     events: float = 0.0
 
-    def add(self, champion: Counts, candidate: Counts) -> None:
-        if not (champion.n and candidate.n):
+    def add(self, na: int, xa: int, nb: int, xb: int) -> None:
+        if not (na and nb):
             return
-        h = champion.n * candidate.n / (champion.n + candidate.n)
+        h = na * nb / (na + nb)
         self.h += h
-        self.champion += h * champion.events / champion.n
-        self.candidate += h * candidate.events / candidate.n
-        self.rows += champion.n
-        self.events += champion.events
+        self.champion += h * xa / na
+        self.candidate += h * xb / nb
+        self.rows += na
+        self.events += xa
 
     def plus(self, other: CountedSums) -> CountedSums:
         return CountedSums(
@@ -133,9 +135,3 @@ class CountedSums:
 def margin_of(rail: Guardrail, base: float) -> float:
     """The margin as a share of all requests."""
     return rail.margin * base if rail.relative else rail.margin
-
-
-def _both(left: Counts | None, right: Counts) -> Counts:
-    if left is None:
-        return right
-    return Counts.model_construct(n=left.n + right.n, events=left.events + right.events)

@@ -44,12 +44,17 @@ def changes(
     plan: PolicyPlan,
     seed: int,
     tick: Tick,
+    cache: Cache,
     tried: int = TRIED,
 ) -> tuple[Change, ...]:
-    """The smallest of each kind that helps; none where nothing tried does."""
+    """The smallest of each kind that helps; none where nothing tried does.
+
+    ``cache``: that of the plan. Deadlines change no evidence, nor does another's margin.
+    """
 
     def promoted(made: Plan) -> float:
-        return _promoted(*made, seed, tick, tried)
+        known = cache if made[1] == assumed else {}
+        return _promoted(*made, seed, tick, tried, known)
 
     if not plan.held_at:
         return ()
@@ -115,9 +120,10 @@ def _smallest(
     return None
 
 
-def _promoted(policy: ReleasePolicy, assumed: Assumed, seed: int, tick: Tick, tried: int) -> float:
+def _promoted(
+    policy: ReleasePolicy, assumed: Assumed, seed: int, tick: Tick, tried: int, cache: Cache
+) -> float:
     """Share of sound releases; given up as soon as it cannot be often enough."""
-    cache: Cache = {}
     ended: list[Voyage] = []
     for number in range(tried):
         ended.append(sail(policy, assumed, {}, seed, number, cache))

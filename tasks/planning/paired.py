@@ -50,6 +50,9 @@ class Paired:
             for part, mean in zip(self.parts[1:], of_day, strict=False):
                 self._tell(part, day, step, rows // self._groups, mean)
 
+    def tell(self) -> None:
+        """Windows are told when they are seen: there is one a day."""
+
     def _tell(self, part: Part, day: int, step: str, rows: int, mean: float) -> None:
         start, moments = MONDAY + timedelta(days=day), Moments(n=rows, mean=mean, m2=0.0)
         part.windows.append(WindowPair.model_construct(start=start, step=step, paired=moments))

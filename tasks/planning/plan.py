@@ -87,9 +87,10 @@ def make_plan(
     seed: int,
     tick: Tick,
     harms: Sequence[float] = MULTIPLES,
+    cache: Cache | None = None,
 ) -> PolicyPlan:
     """``harms``: in margins, one of them 1; the same days and requests are drawn for each."""
-    cache: Cache = {}
+    cache = {} if cache is None else cache
     ended: list[tuple[Trial, list[Voyage]]] = [
         (trial, list(voyages(policy, assumed, trial, seed, cache, tick)))
         for trial in trials(policy, assumed, runs, harms)

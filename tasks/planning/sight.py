@@ -118,7 +118,7 @@ def _sight(asked: _Asked, name: str, factor: float, usual: _Track, latest: _Trac
         guardrail=name,
         step=asked.step.name,
         asks=rail.margin * factor,
-        shows=_least(lambda margin: asked.shows(sound, margin), 0.02 * rail.margin, rail),
+        shows=_least(lambda margin: asked.shows(sound, margin), 0.002 * rail.margin, rail),
         finds=_least(lambda effect: asked.finds(usual, effect), rail.rollback_at, rail),
     )
 

@@ -35,7 +35,10 @@ class Stream(Protocol):
         """Hours since the shadow began, all of them at ``step``."""
 
     def see(self, now: float) -> None:
-        """Bring the windows to what is known at ``now``."""
+        """Take note of what is known at ``now``."""
+
+    def tell(self) -> None:
+        """Bring the windows to what has been seen: most looks need none."""
 
     def harm_at_most(self) -> list[float]:
         """For each part about the most that its log e-value for harm could be by now."""

@@ -169,8 +169,9 @@ class Judge:
     def _of(self, step: Step, n: int, part: Part, where: Where, *, harm: bool) -> Evidence:
         """Weighed once: other harms to other guardrails leave this one's evidence as it is."""
         seen = len(part.windows) if part.rail.kind == "paired_mean" else where[1]
-        key = (self.keys[n], part.rail.name, where[0], seen, where[2], harm)
+        key = (self.keys[n], part.rail.name, part.rail.margin, where[0], seen, where[2], harm)
         if key not in self.cache:
+            self.streams[n].tell()
             self.cache[key] = self._weighed(step, part, harm=harm)
         return self.cache[key]
 

@@ -51,7 +51,7 @@ def test_a_plan_that_waits_for_rows_needs_traffic_or_days() -> None:
     assert held == (("canary 5 %", "rows", 1.0),)
     plan = PolicyPlan("low", assumed, 1, 1, (), (), none, none, (), None, None, 0.0, held)
     assert not plan.works
-    found = {each.kind: each for each in changes(policy, assumed, plan, 1, lambda: None, 1)}
+    found = {each.kind: each for each in changes(policy, assumed, plan, 1, lambda: None, {}, 1)}
     assert set(found) == {"traffic", "days"}
     assert 1.0 < found["traffic"].factor <= 1.5  # 10,080 answers until the deadline
     assert "/h instead of 400/h" in found["traffic"].told

@@ -27,6 +27,7 @@ def drawn(rail_place: int, cuts: list[float], step_place: int, per_hour: float =
     edges = [0.0, *sorted(cuts), 96.0]
     for begin, end in pairwise(edges):
         found.pass_time(begin, end, policy.steps()[step_place])
+        found.tell()
     return found
 
 

@@ -26,6 +26,7 @@ def test_e_values_are_those_of_a_release(rail: Guardrail, days: float) -> None:
     for place, step in enumerate(policy.steps()[1:3]):
         found.pass_time(place * days * 12.0, (place + 1) * days * 12.0, step)
     found.see(days * 24.0)
+    found.tell()
     windows, budget = found.parts[0].windows, policy.budget
     whole = weigh(rail, windows, budget, margin_factor=1.5, later_steps=3, live=True)
     harm = weigh_harm(rail, windows, budget, 3)
