@@ -103,7 +103,8 @@ def _made(loaded: LoadedPolicy, asked: _Asked) -> tuple[PolicyPlan, tuple[Change
     from tasks.planning.mending import changes
     from tasks.planning.plan import RUNS, SEED, harms_of, make_plan, work_ahead
 
-    rules, harms = loaded.policy, harms_of(asked.harms)
+    # A candidate as good as the champion never meets a goal: what is planned is the guardrails.
+    rules, harms = loaded.policy.model_copy(update={"goal": None}), harms_of(asked.harms)
     assumed = assume(rules, asked.per_hour, asked.rates, asked.day_spread)
     cache: Cache = {}
     runs, seed = asked.runs or RUNS, SEED if asked.seed is None else asked.seed

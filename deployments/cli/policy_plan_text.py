@@ -55,9 +55,12 @@ def assumptions(policy: ReleasePolicy, plan: PolicyPlan) -> list[str]:
     lines = [
         "Requests come evenly around the clock; the champion scores them all.",
         "Staging passes, sign-offs come at once, no label or mirrored row is lost.",
+        "Users are split as the policy asks.",
         "A harm is there from the first request on, in one guardrail at a time.",
         "A release still held at a step's deadline ends there, as held.",
     ]
+    if policy.goal is not None:
+        lines.append(f"The goal ({policy.goal.guardrail}) is left out: only guardrails are asked.")
     for rail in policy.guardrails:
         if rail.kind == "paired_mean":
             how = (
@@ -74,6 +77,7 @@ def assumptions(policy: ReleasePolicy, plan: PolicyPlan) -> list[str]:
                 )
             continue
         how = "as given" if rail.name in assumed.rates_given else "half of at_most"
+        how = "its quantile" if rail.kind == "quantile" else how
         lines.append(
             f"{rail.name}: {assumed.base_rates[rail.name]:.3g} of the champion's answers ({how}),"
         )

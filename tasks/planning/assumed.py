@@ -60,11 +60,13 @@ def assume(
     faults = [*_unknown(policy, base_rates), *_numbers(per_hour, base_rates, day_spread)]
     rates: dict[str, float] = {}
     for rail in policy.guardrails:
-        if rail.kind == "mean":
+        if rail.kind in ("mean", "randomised_mean"):
             faults.append(
-                f"{rail.name}: what users are worth differs too much from team to team to be "
-                "drawn, so kind mean is not simulated."
+                f"{rail.name}: how users differ is known to nobody but you, "
+                f"so kind {rail.kind} is not simulated."
             )
+        if rail.kind == "quantile":
+            rates[rail.name] = 1.0 - (rail.quantile or 0.0)  # by its definition
         if rail.kind == "proportion":
             rate = base_rates.get(rail.name, base_rates.get(""))
             if rate is None and rail.at_most is not None:
@@ -74,6 +76,8 @@ def assume(
             else:
                 rates[rail.name] = rate
                 faults += _too_high(rail, rate)
+    if not any(rail.is_due_at(policy.steps()[1]) for rail in policy.guardrails):
+        faults.append("no guardrail is asked about in the shadow, so there is nothing to draw.")
     if faults:
         raise PolicyError(
             f"{policy.policy} cannot be planned like this:", faults=tuple(faults),
@@ -127,8 +131,8 @@ def _too_high(rail: Guardrail, rate: float) -> list[str]:
 
 
 def _advice(policy: ReleasePolicy, faults: list[str]) -> str:
-    if any("kind mean" in fault for fault in faults):
-        return "Plan a copy of the policy without that guardrail; the others decide on their own."
+    if any("is not simulated" in fault for fault in faults):
+        return "Plan a copy of the policy without such guardrails; the others decide on their own."
     unknown = [f.split(":")[0] for f in faults if f.endswith("base rate is not known.")]
     if unknown:
         example = " ".join(f'--base-rate "{name}=0.01"' for name in unknown)

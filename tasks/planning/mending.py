@@ -77,7 +77,7 @@ def _ways(
     waited = {what.removesuffix(GROUP) for _, what, _ in plan.held_at}
     steps = tuple(dict.fromkeys(step for step, _, _ in plan.held_at))
     rails = [rail for rail in policy.guardrails if rail.name in waited]
-    counted = [rail for rail in rails if rail.kind == "proportion"]
+    counted = [rail for rail in rails if rail.kind != "paired_mean"]
     if counted or ROWS in waited:
         yield (
             "traffic", TRAFFICS, lambda f: (policy, assumed.at(assumed.per_hour * f)),

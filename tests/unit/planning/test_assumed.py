@@ -46,6 +46,22 @@ def test_a_kind_that_is_not_simulated_is_refused() -> None:
         assume(planned_policy(QUALITY, BUSINESS), 100.0, {}, None)
 
 
+def test_a_quantile_says_its_own_base_rate() -> None:
+    """Of the champion's answers one in a hundred is above its 99th percentile."""
+    latency = ERRORS.model_copy(
+        update={"name": "latency", "kind": "quantile", "metric": "latency", "quantile": 0.99}
+    )
+    assumed = assume(planned_policy(QUALITY, latency), 100.0, {}, None)
+    assert assumed.base_rates == {"latency": pytest.approx(0.01)}
+
+
+def test_a_policy_that_sees_nothing_in_the_shadow_is_refused() -> None:
+    """Lateness alone shows to users only: a plan would have nothing to go by."""
+    slow = ERRORS.model_copy(update={"name": "slow answers", "metric": "slow", "slow_ms": 9.0})
+    with pytest.raises(PolicyError, match="no guardrail is asked about in the shadow"):
+        assume(planned_policy(slow), 100.0, {"": 0.01}, None)
+
+
 def test_a_base_rate_is_given_or_half_of_what_is_allowed_between_releases() -> None:
     """One for all, one by name, or from at_most; which of them is kept."""
     rail = ERRORS.model_copy(update={"at_most": 0.05})
