@@ -118,7 +118,7 @@ def test_looks_that_are_settled_early_end_as_the_flow_would_end_them(
 ) -> None:
     """Look by look beside weigh_step and judge, on the same days: the same decision, but for a
     rollback or a pass that comes at most two looks later."""
-    policy = find(name).policy
+    policy = find(name).policy.model_copy(update={"goal": None})
     assumed = assume(policy, per_hour, {"": 0.02}, 0.02)
     for number in range(1):
         streams = streams_of(policy, assumed, harms, 7, number)
