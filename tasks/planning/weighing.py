@@ -21,7 +21,7 @@ from tasks.evidence.windows import is_rate
 from tasks.planning.streams import Part, Stream
 
 ROOM = 1.5  # of a log e-value: how far beyond its bound it might still be
-GROUP = ", in a group"  # after the name of a guardrail that only a group of it waits for
+GROUP = " of each group"  # after the name of a guardrail that only its groups wait for
 ROWS = "rows"  # what a step waits for that has not seen its least number of them
 Cache = dict[Hashable, Evidence]
 Where = tuple[str, float, Hashable]  # the step, the time, and when each step was entered
