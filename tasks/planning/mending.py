@@ -19,7 +19,7 @@ from tasks.planning.plan import OFTEN_ENOUGH, PolicyPlan
 from tasks.planning.voyage import Voyage, sail
 from tasks.planning.weighing import GROUP, ROWS, Cache
 
-TRIED = 30  # sound releases a change is tried on
+TRIED = 25  # sound releases a change is tried on
 HALVINGS = 2
 DEADLINES = (1.25, 1.5, 2.0, 3.0)
 TRAFFICS = (1.5, 2.0, 4.0, 8.0, 16.0)

@@ -1,7 +1,8 @@
 """What each step can see of each guardrail: the harm it finds, and the margin it can show.
 
 Reckoned on one release whose data are as bad as one in five would be, and weighed by the
-e-processes of a release; no randomness.
+e-processes of a release; no randomness. What a release keeps for harm that begins with a later
+step is taken to find nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import pairwise
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, Step, WindowPair
+from tasks.evidence.onset import WHOLE_SHARE
 from tasks.planning.assumed import HOURS, MONDAY, Assumed
 from tasks.planning.weighing import GROUP, weigh_harm, weigh_safe
 
@@ -93,8 +95,8 @@ class _Asked:
     def finds(self, track: _Track, effect: float) -> bool:
         budget = self.policy.budget
         windows = self._windows(track, effect, -ONE_IN_FIVE)
-        told = weigh_harm(self.rail, windows, budget, self.policy.steps_after_shadow)
-        harm = math.log(self.rail.weight) + (told.log_e_harm or 0.0)
+        told = weigh_harm(self.rail, windows, budget, 0)
+        harm = math.log(self.rail.weight * WHOLE_SHARE) + (told.log_e_harm or 0.0)
         return harm >= -math.log(budget.rollback_alpha)
 
     def shows(self, windows: list[WindowPair], margin: float) -> bool:
