@@ -34,6 +34,7 @@ SCALES = (1.0, 0.05, 0.0025)
 # (flight delays, nine months): see tests/statistical for what this buys and costs.
 LEAST_THINNING = 1.5
 FEWEST_PLANNED, MOST_PLANNED = 14.0, 365.0  # days a release may be planned to take
+FLAT = 1e-9  # of the mean: a spread below this is rounding
 LOG_ZERO = -700.0  # a probability too small for float64
 
 
@@ -46,6 +47,11 @@ class Days:
     mean: float
     m2: float  # weighted squared deviations from the mean
     thinning: float = LEAST_THINNING
+
+    @property
+    def is_flat(self) -> bool:
+        """Days that differ by nothing but rounding: no chance was at work, or none is known."""
+        return self.n > 1 and self.m2 <= self.weight * (FLAT * self.mean) ** 2
 
     def mirrored(self) -> Days:
         return replace(self, mean=-self.mean)

@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
@@ -47,12 +48,21 @@ from tasks.evidence.summary import NO_COUNTS, merge_counts
 from tasks.evidence.unit_means import unit_days
 from tasks.evidence.users import by_user
 from tasks.evidence.weighed import Weighed
-from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, sum_moments, tidy
+from tasks.evidence.windows import (
+    both,
+    by_day,
+    check_plan,
+    is_by_unit,
+    is_rate,
+    sum_moments,
+    tidy,
+)
 
 STATISTICS_VERSION = "3"
 MIRRORED_STEP = Stage.SHADOW.value  # where no user meets the candidate
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
 HALVINGS = 18  # of the interval: finer than anybody reads
+TOO_LARGE = "The windows hold numbers too large to be weighed."
 GREATEST_RATE_MARGIN = 0.99  # a looser stage margin than this would ask nothing
 
 
@@ -74,10 +84,36 @@ def weigh(
 
     Windows of one day and step are added together; rows, days and steps may arrive in any
     order. ``EvidenceError`` for windows that cannot be: negative, NaN, more events than rows,
-    the wrong kind, or days that overlap. No windows are scarce evidence, never good evidence.
+    delivered twice, the wrong kind, or days that overlap; and for bounds of the wrong sign. No
+    windows are scarce evidence, never good evidence.
     """
-    if not (math.isfinite(margin_factor) and margin_factor >= 1.0):
-        raise EvidenceError(f"margin_factor is {margin_factor}, it must be at least 1.")
+    check_plan(guardrail, margin_factor)
+    try:
+        told = _weigh(guardrail, windows, budget, margin_factor, later_steps, live=live)
+    except (ArithmeticError, ValueError) as error:
+        raise EvidenceError(f"{guardrail.name}: {TOO_LARGE}") from error
+    numbers = (
+        told.effect,
+        told.lower,
+        told.upper,
+        told.log_e_harm,
+        told.log_e_safe,
+        told.log_e_better,
+    )
+    if not all(math.isfinite(value) for value in numbers if value is not None):
+        raise EvidenceError(f"{guardrail.name}: {TOO_LARGE}")
+    return told
+
+
+def _weigh(
+    guardrail: Guardrail,
+    windows: Sequence[WindowPair],
+    budget: Budget,
+    margin_factor: float,
+    later_steps: int,
+    *,
+    live: bool,
+) -> Evidence:
     ordered = tidy(guardrail, windows)
     margin = guardrail.margin * margin_factor
     if is_rate(guardrail) and not guardrail.relative:
@@ -146,7 +182,9 @@ def weigh_all(
 ) -> list[Evidence]:
     """Every guardrail that has windows, and each of its groups by itself.
 
-    A stage widens the margin of the whole; that of a group stays as it is declared.
+    A stage widens the margin of the whole; that of a group stays as it is declared. Windows that
+    cannot be are a comparison that is broken, of their guardrail alone: harm that the others show
+    still counts.
     """
     found = []
     for guardrail in guardrails:
@@ -155,7 +193,7 @@ def weigh_all(
         parts = [(guardrail.whole(), margin_factor)]
         parts += [(part, 1.0) for part in guardrail.by_segment().values()]
         found += [
-            weigh(
+            _weighed_or_broken(
                 part,
                 windows.get(part.name, ()),
                 budget,
@@ -168,16 +206,62 @@ def weigh_all(
     return found
 
 
+def _weighed_or_broken(
+    guardrail: Guardrail,
+    windows: Sequence[WindowPair],
+    budget: Budget,
+    **rules: Any,
+) -> Evidence:
+    try:
+        return weigh(guardrail, windows, budget, **rules)
+    except EvidenceError as error:
+        return broken(guardrail, windows, error)
+
+
+def broken(guardrail: Guardrail, windows: Sequence[WindowPair], error: EvidenceError) -> Evidence:
+    """A comparison that is none: it holds, and its e-values are those of no evidence.
+
+    The windows stay on the record as they came, where a record can hold them.
+    """
+    bounds = (guardrail.margin, guardrail.rollback_at)
+    margin, rollback_at = (bound if math.isfinite(bound) else None for bound in bounds)
+    return Evidence(
+        name=guardrail.name,
+        kind="sequential",
+        status="invalid",
+        margin=margin,
+        rollback_at=rollback_at,
+        weight=guardrail.weight,
+        log_e_harm=0.0,
+        log_e_safe=0.0,
+        windows=tuple(windows) if _can_be_recorded(windows) else (),
+        detail=f"{error.message} {error.advice}".strip(),
+    )
+
+
+def _can_be_recorded(windows: Sequence[WindowPair]) -> bool:
+    try:
+        return all(WindowPair.model_validate(w.model_dump(warnings=False)) == w for w in windows)
+    except ValueError:
+        return False
+
+
 def _tell(
     common: Evidence, weighed: Weighed, guardrail: Guardrail, margin: float, budget: Budget
 ) -> Evidence:
     least = budget.min_clusters if weighed.least is None else weighed.least
-    enough = weighed.clusters >= least
+    enough = weighed.clusters >= least and not weighed.is_flat
     log_e_safe, log_e_better = weighed.log_e_safe(margin), weighed.log_e_safe(0.0)
     detail = f"{weighed.clusters} {weighed.unit} with rows of both models."
+    if weighed.is_flat:
+        detail = (
+            f"All {weighed.clusters} {weighed.unit} show the very same difference, so nothing is "
+            "known of chance. Is it the candidate that answers?"
+        )
+    elif not enough:
+        detail = f"{weighed.clusters} of at least {least} {weighed.unit} observed."
     if not enough:
         log_e_safe, log_e_better = min(log_e_safe, 0.0), min(log_e_better, 0.0)
-        detail = f"{weighed.clusters} of at least {least} {weighed.unit} observed."
     lower, upper = _interval(weighed, budget)
     return common.model_copy(
         update={
@@ -226,6 +310,7 @@ def _days_weighed(
         rows=rows,
         clusters=days.n,
         method=method,
+        is_flat=days.is_flat,
     )
 
 
@@ -256,7 +341,8 @@ def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) 
 
     def safe(bound: float) -> float:
         exact = log_e_count_below(split.rare, bound, margin)
-        return exact + log_e_below(split.many, bound, plan, budget.promote_beta)
+        days = log_e_below(split.many, bound, plan, budget.promote_beta)
+        return exact + (min(days, 0.0) if split.many.is_flat else days)
 
     return Weighed(
         effect=split.effect,

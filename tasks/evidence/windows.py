@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import groupby, pairwise
+from operator import lt
+from typing import get_args
 
 from policies.errors import EvidenceError
 from policies.schema import Guardrail
@@ -13,6 +15,8 @@ from policies.vocabulary import Counts, Moments, WindowPair
 from tasks.evidence.summary import NO_COUNTS, NO_MOMENTS, merge_counts, merge_moments
 
 SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
+LARGEST = 1e70  # beyond it sums of squares of squares overflow
+KINDS = get_args(Guardrail.model_fields["kind"].annotation)
 
 
 def is_by_unit(guardrail: Guardrail) -> bool:
@@ -38,21 +42,65 @@ def both(window: WindowPair) -> tuple[Counts, Counts]:
     return window.champion or NO_COUNTS, window.candidate or NO_COUNTS
 
 
+def check_plan(guardrail: Guardrail, margin_factor: float) -> None:
+    """The schema refuses all of this; what came by another way is refused here."""
+    if guardrail.kind not in KINDS:
+        raise EvidenceError(f"{guardrail.name} is of the unknown kind {guardrail.kind!r}.")
+    if not (math.isfinite(margin_factor) and margin_factor >= 1.0):
+        raise EvidenceError(f"margin_factor is {margin_factor}, it must be at least 1.")
+    if not 0.0 <= guardrail.rollback_at < guardrail.margin < math.inf:
+        raise EvidenceError(
+            f"{guardrail.name} has the margin {guardrail.margin} and rolls back at "
+            f"{guardrail.rollback_at}: bounds are of harm, and the margin is the greater one."
+        )
+    if not 0.0 < guardrail.information < math.inf:
+        raise EvidenceError(f"{guardrail.name} plans for information {guardrail.information}.")
+
+
 def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
-    """Checked, in order of day and step, those of one day and step added together."""
+    """Checked, in order of day and step, those of one day and step added together.
+
+    Parts of one day and step are added. One that stands twice, word for word, was delivered
+    twice: counting its rows again would be evidence of nothing.
+    """
     for window in windows:
-        _check(guardrail, window)
+        if (fault := _fault(guardrail, window)) is not None:
+            raise EvidenceError(f"{guardrail.name}: window {window.start} {window.step!r} {fault}.")
+    found = tuple(windows)
+    keys = [(w.start, w.step) for w in found]
+    if not all(map(lt, keys, keys[1:])):
+        found = _in_order(guardrail, found)
+    if guardrail.unit == "day":
+        _refuse_parts_of_days(guardrail, found)
+    return found
+
+
+def _in_order(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
     ordered = sorted(windows, key=lambda w: (w.start, w.step, w.model_dump_json()))
+    for one, other in pairwise(ordered):
+        if one == other and has_rows(one):
+            raise EvidenceError(
+                f"{guardrail.name}: the window {one.start} {one.step!r} stands twice.",
+                advice="Count each row once: the source delivered the same sums two times.",
+            )
     groups = groupby(ordered, key=lambda w: (w.start, w.step))
-    added = tuple(_add(guardrail, list(group)) for _, group in groups)
-    for earlier, later in pairwise(added if guardrail.unit == "day" else ()):
+    return tuple(_add(guardrail, list(group)) for _, group in groups)
+
+
+def _refuse_parts_of_days(guardrail: Guardrail, windows: Sequence[WindowPair]) -> None:
+    for earlier, later in pairwise(windows):
         if timedelta(0) < later.start - earlier.start < SHORTEST_DAY:
             raise EvidenceError(
                 f"{guardrail.name}: windows at {earlier.start} and {later.start} are not whole "
                 "days, and parts of a day are not independent.",
                 advice="Sum the rows of each local day and step into one window.",
             )
-    return added
+
+
+def has_rows(window: WindowPair) -> bool:
+    parts = (window.paired, window.champion, window.candidate)
+    units = (window.champion_units, window.candidate_units)
+    return any(part is not None and part.n > 0 for part in (*parts, *units))
 
 
 def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
@@ -71,28 +119,32 @@ def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
     return group[0].model_copy(update={"champion": champion, "candidate": candidate})
 
 
-def _check(guardrail: Guardrail, window: WindowPair) -> None:
-    where = f"{guardrail.name}: window {window.start} {window.step!r}"
+def _fault(guardrail: Guardrail, window: WindowPair) -> str | None:
+    """What is impossible about a window."""
     if window.start.tzinfo is None:
-        raise EvidenceError(f"{where} has a start without a time zone.")
+        return "has a start without a time zone"
     if is_rate(guardrail):
-        if window.champion is None or window.candidate is None:
-            raise EvidenceError(f"{where} lacks the counts of an arm.")
-        for counts in (window.champion, window.candidate):
-            if not 0 <= counts.events <= counts.n:
-                raise EvidenceError(f"{where} has {counts.events} events in {counts.n} rows.")
-        return
+        return _fault_of_counts(window.champion) or _fault_of_counts(window.candidate)
     if is_by_unit(guardrail):
         if window.champion_units is None or window.candidate_units is None:
-            raise EvidenceError(f"{where} lacks the units of an arm.")
-        _check_moments(where, window.champion_units)
-        _check_moments(where, window.candidate_units)
-        return
+            return "lacks the units of an arm"
+        champion = _fault_of_moments(window.champion_units)
+        return champion or _fault_of_moments(window.candidate_units)
     if window.paired is None:
-        raise EvidenceError(f"{where} has no paired differences.")
-    _check_moments(where, window.paired)
+        return "has no paired differences"
+    return _fault_of_moments(window.paired)
 
 
-def _check_moments(where: str, part: Moments) -> None:
-    if part.n < 0 or not math.isfinite(part.mean) or not part.m2 >= 0 or math.isinf(part.m2):
-        raise EvidenceError(f"{where} has n={part.n}, mean={part.mean}, M2={part.m2}.")
+def _fault_of_counts(part: Counts | None) -> str | None:
+    if part is None:
+        return "lacks the counts of an arm"
+    possible = 0 <= part.events <= part.n < math.inf
+    return None if possible else f"has {part.events} events in {part.n} rows"
+
+
+def _fault_of_moments(part: Moments) -> str | None:
+    if not (0 <= part.n < math.inf and math.isfinite(part.mean) and 0 <= part.m2 < math.inf):
+        return f"has n={part.n}, mean={part.mean}, M2={part.m2}"
+    if max(part.n, abs(part.mean), part.m2) > LARGEST:
+        return f"has numbers too large to be weighed: mean={part.mean:g}, M2={part.m2:g}"
+    return None

@@ -71,7 +71,7 @@ def _rates(effect: float) -> tuple[float, float]:
         looks = [_by_unit(REVENUE, windows[:n], BUDGET) for n in range(1, len(windows) + 1)]
         seen = [look for look in looks if look is not None]
         harmed += any(look.log_e_harm(ROLLBACK_AT) >= THRESHOLD for look in seen)
-        passed += any(look.log_e_safe(MARGIN) >= THRESHOLD for look in seen if look.days >= 7)
+        passed += any(look.log_e_safe(MARGIN) >= THRESHOLD for look in seen if look.clusters >= 7)
     return harmed / RUNS, passed / RUNS
 
 
