@@ -33,7 +33,7 @@ from tasks.evidence.step import due_at, weigh_step
 
 TOLERANCE = 1e-9  # relative; of an e-value, so absolute for its logarithm
 MOST_WINDOWS = 20_000  # of one guardrail: two years of hours
-LOGARITHMS = ("log_e_harm", "log_e_safe")
+LOGARITHMS = ("log_e_harm", "log_e_safe", "log_e_better")
 _ADVICE = "Compare the file with the ledger: seatrial why RELEASE --evidence FILE writes it again."
 
 

@@ -39,6 +39,7 @@ def _of_the_plan(item: Evidence, planned: Collection[str]) -> Evidence:
     if not other:
         return item
     nothing = {"effect": None, "lower": None, "upper": None, "log_e_harm": 0.0, "log_e_safe": 0.0}
+    nothing["log_e_better"] = None
     what = f"Windows of {other[0]!r}, which is no step of the policy."
     counts = {"n": 0, "clusters": 0, "unit": "", "method": "", "onset": ""}
     return item.model_copy(update={"status": "invalid", "detail": what, **nothing, **counts})

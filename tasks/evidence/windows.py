@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
-from operator import lt
+from operator import lt, sub
 from typing import get_args
 
 from policies.errors import EvidenceError
@@ -48,7 +48,7 @@ def check_plan(guardrail: Guardrail, margin_factor: float) -> None:
         raise EvidenceError(f"{guardrail.name} is of the unknown kind {guardrail.kind!r}.")
     if not (math.isfinite(margin_factor) and margin_factor >= 1.0):
         raise EvidenceError(f"margin_factor is {margin_factor}, it must be at least 1.")
-    if not 0.0 <= guardrail.rollback_at < guardrail.margin < math.inf:
+    if not 0.0 <= guardrail.rollback_at < guardrail.margin < LARGEST:
         raise EvidenceError(
             f"{guardrail.name} has the margin {guardrail.margin} and rolls back at "
             f"{guardrail.rollback_at}: bounds are of harm, and the margin is the greater one."
@@ -63,16 +63,34 @@ def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPai
     Parts of one day and step are added. One that stands twice, word for word, was delivered
     twice: counting its rows again would be evidence of nothing.
     """
-    for window in windows:
-        if (fault := _fault(guardrail, window)) is not None:
-            raise EvidenceError(f"{guardrail.name}: window {window.start} {window.step!r} {fault}.")
+    if not _are_sound(guardrail, windows):
+        for window in windows:
+            if (fault := _fault(guardrail, window)) is not None:
+                where = f"{guardrail.name}: window {window.start} {window.step!r}"
+                raise EvidenceError(f"{where} {fault}.")
     found = tuple(windows)
-    keys = [(w.start, w.step) for w in found]
-    if not all(map(lt, keys, keys[1:])):
+    starts = [window.start for window in found]
+    if not all(map(lt, starts, starts[1:])):
         found = _in_order(guardrail, found)
+        starts = [window.start for window in found]
     if guardrail.unit == "day":
-        _refuse_parts_of_days(guardrail, found)
+        _refuse_parts_of_days(guardrail, starts)
     return found
+
+
+def _are_sound(guardrail: Guardrail, windows: Sequence[WindowPair]) -> bool:
+    """Whether nothing needs a second look: one pass for the many windows that are paired."""
+    if is_rate(guardrail) or is_by_unit(guardrail):
+        return False
+    most, least = LARGEST, -LARGEST
+    return all(
+        (m := w.paired) is not None
+        and 0 <= m.n <= most
+        and least <= m.mean <= most
+        and 0 <= m.m2 <= most
+        and w.start.tzinfo is not None
+        for w in windows
+    )
 
 
 def _in_order(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
@@ -87,14 +105,16 @@ def _in_order(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[Wind
     return tuple(_add(guardrail, list(group)) for _, group in groups)
 
 
-def _refuse_parts_of_days(guardrail: Guardrail, windows: Sequence[WindowPair]) -> None:
-    for earlier, later in pairwise(windows):
-        if timedelta(0) < later.start - earlier.start < SHORTEST_DAY:
-            raise EvidenceError(
-                f"{guardrail.name}: windows at {earlier.start} and {later.start} are not whole "
-                "days, and parts of a day are not independent.",
-                advice="Sum the rows of each local day and step into one window.",
-            )
+def _refuse_parts_of_days(guardrail: Guardrail, starts: Sequence[datetime]) -> None:
+    gaps = set(map(sub, starts[1:], starts))
+    if any(timedelta(0) < gap < SHORTEST_DAY for gap in gaps):
+        pairs = pairwise(starts)
+        earlier, later = next(p for p in pairs if timedelta(0) < p[1] - p[0] < SHORTEST_DAY)
+        raise EvidenceError(
+            f"{guardrail.name}: windows at {earlier} and {later} are not whole days, and parts of "
+            "a day are not independent.",
+            advice="Sum the rows of each local day and step into one window.",
+        )
 
 
 def has_rows(window: WindowPair) -> bool:

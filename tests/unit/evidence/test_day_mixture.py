@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.evidence.day_mixture import (
-    LEAST_THINNING,
     SCALES,
-    Days,
     _log_e,
     log_e_above,
     log_e_below,
     log_mean_exp,
     summarise_days,
 )
+from tasks.evidence.day_sums import LEAST_THINNING, Days
 
 MEANS = st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=25)
 

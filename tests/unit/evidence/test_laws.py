@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from policies.schema import Guardrail
 from policies.vocabulary import Counts, Decision, Evidence, Moments, WindowPair
-from tasks.evidence.sequential import weigh
+from tasks.evidence.running import Running
+from tasks.evidence.sequential import weigh, weigh_all, weigh_further
 from tests.unit.evidence.rails import BUDGET, MEANS, RAILS, verdict, windows
 
 HARM = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0])  # in margins
@@ -60,6 +61,58 @@ def test_merging_in_any_order_gives_the_same_verdict(
     assert near(weigh(rail, mixed, BUDGET), weigh(rail, whole, BUDGET), 1e-6)
     told, again = verdict(rail, whole), verdict(rail, mixed)
     assert (told.decision, told.finding) == (again.decision, again.finding)
+
+
+STEPS = ("shadow", "canary 5 %", "ramp 25 %")
+
+
+def on_steps(found: list[WindowPair], cuts: list[int]) -> list[WindowPair]:
+    """A new step from each place on; on its first day the old step still has windows too."""
+    made = []
+    for place, each in enumerate(found):
+        step = sum(place >= cut for cut in cuts)
+        made.append(each.model_copy(update={"step": STEPS[step]}))
+        if place in cuts:
+            old, new = in_parts(made.pop())
+            made += [old.model_copy(update={"step": STEPS[step - 1]}), new]
+    return made
+
+
+@pytest.mark.parametrize("name", RAILS)
+@settings(max_examples=max(1, settings.default.max_examples // 4))
+@given(harm=HARM, seed=SEED, cuts=st.lists(st.integers(1, 9), min_size=2, max_size=2, unique=True),
+       sizes=st.lists(st.integers(1, 4), min_size=1, max_size=6), late=st.booleans())  # fmt: skip
+def test_look_by_look_is_the_same_as_all_at_once(
+    name: str, harm: float, seed: int, cuts: list[int], sizes: list[int], late: bool
+) -> None:
+    """Windows folded as they come, over steps, with one that comes late: what a record of all
+    windows recomputes."""
+    rail = RAILS[name]
+    found = on_steps(windows(rail, 10, worse=harm, seed=seed), sorted(cuts))
+    if late:
+        found = [*found[:2], *found[3:], found[2]]
+    kept: dict[str, Running] = {}
+    place = 0
+    for size in [*sizes, len(found)]:
+        new = {"rail": found[place : place + size]}
+        kept, told = weigh_further(kept, [rail], new, BUDGET, later_steps=4)
+        place += size
+        (whole,) = weigh_all([rail], {"rail": found[:place]}, BUDGET, later_steps=4)
+        assert near(told[0], whole) and told[0].onset == whole.onset
+        assert told[0].status == whole.status
+        if place >= len(found) or rail.unit == "request":  # slow ones: the first look is enough
+            break
+
+
+def test_a_broken_window_is_remembered() -> None:
+    """Good windows that come after one that cannot be do not make it good."""
+    rail = RAILS["paired, day"]
+    good = windows(rail, 10)
+    bad = good[4].model_copy(update={"paired": Moments.model_construct(n=9, mean=0.0, m2=-1.0)})
+    kept: dict[str, Running] = {}
+    for new in ([*good[:4], bad], good[5:]):
+        kept, (told,) = weigh_further(kept, [rail], {"rail": new}, BUDGET)
+        assert told.status == "invalid" and "M2=-1.0" in told.detail
 
 
 def scaled(rail: Guardrail, by: float) -> Guardrail:
