@@ -37,6 +37,7 @@ looks: $(INSTALLED) ## measure what a look costs as a release grows
 
 promises: $(INSTALLED) ## simulate and print the error rates of docs/statistics.md
 	$(BIN)/python -m tests.statistical.promises
+	$(BIN)/python -m tests.statistical.flights
 
 docs-messages: $(INSTALLED) ## write the reference page of all Slack messages
 	$(BIN)/python -m deployments.messages
