@@ -11,7 +11,7 @@ from policies.vocabulary import Evidence
 from tasks.evidence.day_mixture import log_e_above, log_e_below
 from tasks.evidence.day_sums import Days, stacked
 from tasks.evidence.onset import mixed
-from tasks.evidence.running import Running
+from tasks.evidence.running import METHODS, Running
 from tasks.evidence.telling import Numbers, nothing_yet, tell
 from tasks.evidence.weighed import Weighed
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 HALVINGS = 18  # of the interval: finer than anybody reads
 REACH = 20.0  # day-to-day standard deviations and margins: no effect is sought beyond
-METHODS = {"paired_mean": "paired day means", "mean": "unit means by day and step"}
 
 
 class Asked(NamedTuple):

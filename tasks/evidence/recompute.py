@@ -30,6 +30,7 @@ from tasks.evidence.digest import digest_of, digest_of_json
 from tasks.evidence.evidence_file import Looking, Read
 from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.evidence.step import due_at, weigh_step
+from tasks.evidence.telling import TOO_LARGE
 
 TOLERANCE = 1e-9  # relative; of an e-value, so absolute for its logarithm
 MOST_WINDOWS = 20_000  # of one guardrail: two years of hours

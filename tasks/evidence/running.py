@@ -28,9 +28,14 @@ Span = tuple[datetime, datetime]  # first and last start of a step's windows
 
 def is_day_mean(guardrail: Guardrail) -> bool:
     """Weighed by ``day_mixture`` and nothing else."""
-    return guardrail.unit == "day" and guardrail.kind in ("paired_mean", "mean")
+    return guardrail.unit == "day" and guardrail.kind in METHODS
 
 
+METHODS = {
+    "paired_mean": "paired day means",
+    "mean": "unit means by day and step",
+    "randomised_mean": "unit means by day and step",
+}
 NO_DAYS = DaySums()
 
 
