@@ -27,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -75,16 +76,20 @@ def windows(days: int, steps: int, seed: int = 20130501) -> Windows:
     }
 
 
-def seconds(work: Callable[[], object], repeat: int) -> float:
-    found = []
-    for _ in range(repeat):
-        gc.collect()
-        gc.disable()  # the windows of a benchmark are many: collecting them is no part of a look
-        began = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - began)
-        gc.enable()
-    return statistics.median(found)
+def in_turn(
+    one: Callable[[], object], other: Callable[[], object], repeat: int
+) -> tuple[float, float]:
+    """Median seconds of both, taken in turn: a machine that slows down slows both."""
+    one(), other()
+    times = [(seconds(one), seconds(other)) for _ in range(repeat)]
+    first, second = (statistics.median(column) for column in zip(*times, strict=True))
+    return first, second
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def look(rails: Sequence[Guardrail], seen: Windows, number: int) -> Callable[[], object]:
@@ -108,24 +113,23 @@ def summed(seen: Windows) -> list[tuple[float, float, float]]:
 
 def measure(looks: int, folded: int, repeat: int) -> list[tuple[str, float, float, float]]:
     """Name, seconds, seconds of what it is compared with, and the ratio promised."""
+    gc.disable()  # half a million windows stay: looking through them is no part of a look
     rails, rows = guardrails(), []
     for steps, told in ((1, "one step"), (len(STEPS), "six steps")):
         seen = windows(looks, steps)
         firsts = [looks * step // steps for step in range(steps)]
         early = {name: [part[at] for at in firsts] + [part[-1]] for name, part in seen.items()}
         second, last = look(rails, early, steps + 1), look(rails, seen, looks)
-        second(), last()
-        times = [(seconds(last, 1), seconds(second, 1)) for _ in range(repeat)]
-        late, first = (statistics.median(column) for column in zip(*times, strict=True))
+        late, first = in_turn(last, second, 5 * repeat)
         rows.append((f"look {looks:,} against look {steps + 1}, {told}", late, first, MOST_LOOK))
         few = {name: part[:folded] for name, part in windows(folded, steps).items()}
-        weigh_all(rails, few, BUDGET, later_steps=LATER_STEPS)
-        whole = seconds(
-            lambda seen=few: weigh_all(rails, seen, BUDGET, later_steps=LATER_STEPS), repeat
+        whole, adding = in_turn(
+            partial(weigh_all, rails, few, BUDGET, later_steps=LATER_STEPS),
+            partial(summed, few),
+            repeat,
         )
-        adding = seconds(lambda seen=few: summed(seen), repeat)
-        rows.append((f"{folded} windows weighed against added up, {told}", whole, adding,
-                     MOST_REFOLD))  # fmt: skip
+        name = f"{folded} windows weighed against added up, {told}"
+        rows.append((name, whole, adding, MOST_REFOLD))
     return rows
 
 
