@@ -47,7 +47,21 @@ RAILS = {
         "mean", "business", margin=0.1, rollback_at=0.02, information=4000, unit="user",
         relative=True, **_POSTED,
     ),
+    "mean, randomised": _rail(
+        "randomised_mean", "log_loss", margin=1.0, rollback_at=0.2, information=40, unit="user"
+    ),
+    "rate, quantile": _rail(
+        "quantile", "latency", margin=0.006, rollback_at=0.002, information=5e6, unit="request",
+        quantile=0.99, before_days=7,
+    ),
 }  # fmt: skip
+ARMS = {  # where the candidate's summary stands
+    "paired_mean": "paired",
+    "proportion": "candidate",
+    "quantile": "candidate",
+    "mean": "candidate_units",
+    "randomised_mean": "candidate_units",
+}
 MEANS = [name for name in RAILS if not name.startswith("rate")]
 
 
@@ -70,13 +84,13 @@ def window(
     if rail.kind == "paired_mean":
         mean = draw.gauss(worse * rail.margin, 0.2 * rail.margin)
         return found.model_copy(update={"paired": Moments(n=rows, mean=mean, m2=0.01 * rows)})
-    if rail.kind == "proportion":
+    if rail.kind in ("proportion", "quantile"):
         margin = 0.01 * rail.margin if rail.relative else rail.margin
         events = [round(rows * rate) + draw.randrange(4) for rate in (0.01, 0.01 + worse * margin)]
         arms = [Counts(n=rows, events=each) for each in events]
         return found.model_copy(update={"champion": arms[0], "candidate": arms[1]})
     margin = 10.0 * rail.margin if rail.relative else rail.margin
-    values = [10.0, 10.0 - worse * margin]
+    values = [10.0, 10.0 + (-worse if rail.direction == "up" else worse) * margin]
     units = [Moments(n=rows, mean=draw.gauss(mean, 0.02), m2=4.0 * rows) for mean in values]
     return found.model_copy(update={"champion_units": units[0], "candidate_units": units[1]})
 

@@ -14,11 +14,10 @@ from policies.verdict import judge
 from policies.vocabulary import Counts, Decision, Finding, Moments, WindowPair
 from tasks.evidence.sequential import weigh_all
 from tasks.evidence.step import weigh_step
-from tests.unit.evidence.rails import BUDGET, MEANS, POLICY, RAILS, STEP, verdict, windows
+from tests.unit.evidence.rails import ARMS, BUDGET, MEANS, POLICY, RAILS, STEP, verdict, windows
 
 Windows = list[WindowPair]
 GOOD = {name: windows(rail) for name, rail in RAILS.items()}
-ARMS = {"proportion": "candidate", "mean": "candidate_units", "paired_mean": "paired"}
 
 
 def last(name: str, **changes: Any) -> Windows:
@@ -113,11 +112,11 @@ NOTHING: dict[str, Callable[[str], Windows]] = {
 
 
 def _empty(name: str) -> Counts | Moments:
-    return Counts(n=0, events=0) if RAILS[name].kind == "proportion" else Moments(n=0)
+    return Counts(n=0, events=0) if name not in MEANS else Moments(n=0)
 
 
 def _single(name: str) -> Windows:
-    kind = {"n": 1, "events": 0} if RAILS[name].kind == "proportion" else {"n": 1, "m2": 0.0}
+    kind = {"n": 1, "events": 0} if name not in MEANS else {"n": 1, "m2": 0.0}
     return every(name, **kind)[:6]
 
 
@@ -142,7 +141,7 @@ def test_values_that_never_vary_prove_nothing(name: str, mean: float) -> None:
 def test_no_event_anywhere_is_proof_of_rates_only_by_rows() -> None:
     """Nought of ten is not nought of a million, and a share of nought is nothing."""
     for name, rail in RAILS.items():
-        if rail.kind != "proportion":
+        if name in MEANS:
             continue
         few = verdict(rail, every(name, n=10, events=0))
         assert (few.decision, few.judged[0].code) == (Decision.HOLD, "not_yet_within_margin")

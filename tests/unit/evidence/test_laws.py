@@ -13,7 +13,7 @@ from policies.schema import Guardrail
 from policies.vocabulary import Counts, Decision, Evidence, Moments, WindowPair
 from tasks.evidence.running import Running
 from tasks.evidence.sequential import weigh, weigh_all, weigh_further
-from tests.unit.evidence.rails import BUDGET, MEANS, RAILS, verdict, windows
+from tests.unit.evidence.rails import ARMS, BUDGET, MEANS, RAILS, verdict, windows
 
 HARM = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0])  # in margins
 SEED = st.integers(0, 1000)
@@ -163,7 +163,7 @@ def test_the_calendar_changes_nothing(name: str, seed: int, days: int) -> None:
 
 def harmed(rail: Guardrail, found: Sequence[WindowPair], by: float) -> list[WindowPair]:
     """The candidate worse by as much in every window."""
-    arm = {"paired_mean": "paired", "proportion": "candidate", "mean": "candidate_units"}[rail.kind]
+    arm = ARMS[rail.kind]
     worse = -1.0 if rail.direction == "up" else 1.0
     made = []
     for window in found:
