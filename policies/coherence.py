@@ -32,13 +32,19 @@ _MISMATCHED = (
     ("mean", "brier"),
     ("mean", "error"),
     ("mean", "slow"),
+    *(("ratio", metric) for metric in ("log_loss", "brier", "error", "slow", "latency")),
+    *(
+        (kind, "missing")
+        for kind in ("paired_mean", "randomised_mean", "mean", "ratio", "quantile")
+    ),
+    ("randomised_mean", "latency"),
     ("paired_mean", "business"),
     ("proportion", "business"),
     *(("quantile", metric) for metric in ("log_loss", "brier", "error", "slow", "business")),
     *((kind, "latency") for kind in ("paired_mean", "proportion", "mean")),
 )
 _QUANTILE = ("quantile", "before_days")
-_BUSINESS = ("name_of_metric", "direction", "cap", "without_value")
+_BUSINESS = ("direction", "cap", "without_value")
 
 
 def disagreements(document: Mapping[str, Any]) -> Found:
@@ -157,47 +163,72 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
                 (*place, "unit"),
                 "request belongs to errors, slow answers and latency. Write day.",
             )
-        if _at(rail, "unit") == "user" and kind not in (None, "mean", "randomised_mean"):
+        if _at(rail, "unit") == "user" and kind not in (None, "mean", "randomised_mean", "ratio"):
             yield (
                 (*place, "unit"),
                 "user belongs to business metrics and randomised_mean. Write day or request.",
             )
+        if kind == "ratio" and _at(rail, "unit") != "user":
+            yield (*place, "unit"), "must be user: a ratio is summed by user. Write user."
+        if kind is not None and (kind == "ratio") != (_at(rail, "per") is not None):
+            yield (*place, "per"), "belongs to the kind ratio, and only there."
         if _at(rail, "relative") is True and _at(rail, "unit") in (None, "day"):
             yield (*place, "relative"), "belongs to the units request and user. Write false."
-        yield from _segments_agree(rail, place)
+        for block in ("segments", "gap"):
+            yield from _groups_agree(rail, block, place)
+        yield from _groups_leave_weight(rail, place)
         if (kind, metric) in _MISMATCHED:
             yield (
                 (*place, "kind"),
                 "does not fit the metric. log_loss and brier are paired_mean or "
-                "randomised_mean; error and slow are proportion; latency is quantile; business "
-                "is mean.",
+                "randomised_mean; error, slow and missing are proportion; latency is quantile; "
+                "business is mean or ratio.",
             )
         for field in _QUANTILE:
             if kind is not None and (kind == "quantile") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the kind quantile, and only there."
+        named = metric in ("business", "missing")
+        if metric is not None and named != (_at(rail, "name_of_metric") is not None):
+            yield (*place, "name_of_metric"), "belongs to the metrics business and missing alone."
+        if metric == "missing" and _at(rail, "unit") not in (None, "day"):
+            yield (*place, "unit"), "must be day: missing values are counted by day. Write day."
         for field in _BUSINESS:
             if metric is not None and (metric == "business") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the metric business, and only there."
 
 
-def _segments_agree(rail: Any, place: Where) -> Found:
-    segments = _at(rail, "segments")
-    if segments is None:
+def _groups_agree(rail: Any, block: str, place: Where) -> Found:
+    groups = _at(rail, block)
+    if groups is None:
         return
-    margin, rollback_at = _number(segments, "margin"), _number(segments, "rollback_at")
+    margin, rollback_at = _number(groups, "margin"), _number(groups, "rollback_at")
     if margin is not None and rollback_at is not None and rollback_at >= margin:
         yield (
-            (*place, "segments", "rollback_at"),
+            (*place, block, "rollback_at"),
             f"is {rollback_at:g}, not below the margin of {margin:g}. Write less than the margin.",
         )
-    if _at(rail, "kind") in ("proportion", "mean", "quantile", "randomised_mean"):
+    if _at(rail, "kind") in ("proportion", "mean", "quantile", "ratio", "randomised_mean"):
         yield (
-            (*place, "segments"),
+            (*place, block),
             "belong to a guardrail of paired differences: others are not taken by group yet.",
         )
-    values = _at(segments, "values")
-    if isinstance(values, list) and len({str(value) for value in values}) < len(values):
-        yield (*place, "segments", "values"), "name a group twice. Write each once."
+    values, reported = _at(groups, "values"), _at(groups, "reported")
+    if not isinstance(values, list):
+        return
+    if len({str(value) for value in values}) < len(values):
+        yield (*place, block, "values"), "name a group twice. Write each once."
+    if isinstance(reported, list) and (unknown := [v for v in reported if v not in values]):
+        yield (*place, block, "reported"), f"names {unknown[0]}. Name it among the values too."
+
+
+def _groups_leave_weight(rail: Any, place: Where) -> Found:
+    segments, gap = _number(rail, "segments", "share"), _number(rail, "gap", "share")
+    if segments is not None and gap is not None and segments + gap >= 1:
+        yield (
+            (*place, "gap", "share"),
+            f"is {gap:g} beside the {segments:g} of the segments. Write shares below 1 together: "
+            "the whole needs a part of the weight.",
+        )
 
 
 def _harm_budget_is_spent(document: Mapping[str, Any]) -> Found:

@@ -13,6 +13,7 @@ from policies.schema import (
     Drift,
     DriftLimits,
     FrozenInputs,
+    Gap,
     Guardrail,
     ReleasePolicy,
     Segments,
@@ -26,6 +27,7 @@ _METRICS = {
     "brier": "Brier score",
     "error": "share of failed answers",
     "slow": "share of slow answers",
+    "missing": "share of units without a value",
     "latency": "share of answers later than a quantile",
     "business": "business metric",
 }
@@ -35,6 +37,7 @@ _KINDS = {
     "randomised_mean": "The losses of the units that the two models answered on the same days are "
     "compared",
     "quantile": "The shares of late answers of the two models on the same days are compared",
+    "ratio": "Two sums of each user are compared as one ratio, between the models on the same days",
     "mean": "The means of the units that the two models answered on the same days are compared",
 }
 _FALLBACK = {
@@ -167,6 +170,7 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
         f"It holds {_percent(rail.weight)} of the budget for false alarms, tuned for an "
         f"information of {rail.information:,.10g} at the end.",
         *_segments(rail.segments),
+        *_gap(rail.gap),
         *_quantile(rail),
         *_business(rail),
     )
@@ -181,7 +185,7 @@ def _independent(rail: Guardrail) -> tuple[str, ...]:
 
 
 def _bound(rail: Guardrail, bound: float) -> str:
-    of = "rate" if rail.kind == "proportion" else "mean"
+    of = {"proportion": "rate", "quantile": "rate", "ratio": "ratio"}.get(rail.kind, "mean")
     return f"{_percent(bound)} of the champion's {of}" if rail.relative else f"{bound:g}"
 
 
@@ -191,19 +195,23 @@ def _quantile(rail: Guardrail) -> tuple[str, ...]:
     share = "a quantile" if rail.quantile is None else f"the {_percent(rail.quantile)} quantile"
     days = "the days" if rail.before_days is None else f"the {_days(rail.before_days)}"
     return (
-        f"Late is what {share} of the champion's answers was in {days} before the release; the "
-        "release opens with it, and it does not change.",
+        f"An answer is late beyond {share} of the champion's answers in {days} before the release. "
+        "The figure is recorded when the release opens and does not change.",
     )
 
 
 def _business(rail: Guardrail) -> tuple[str, ...]:
-    if (rail.name_of_metric, rail.direction, rail.cap, rail.without_value) == (None,) * 4:
+    if rail.metric == "missing":
+        return (f"A unit is missing when nothing of {rail.name_of_metric} was posted in time.",)
+    own = (rail.name_of_metric, rail.direction, rail.cap, rail.without_value, rail.per)
+    if own == (None,) * 5:
         return ()
     cap = "without a cap" if rail.cap is None else f"for at most {rail.cap:g}"
+    per = "" if rail.per is None else f" per {rail.per}"
     missing = str(rail.without_value).replace("_", " ")
     return (
-        f"The metric is {rail.name_of_metric}, better when it goes {rail.direction}; a unit counts "
-        f"once a step, {cap}, and as {missing} when nothing was posted of it.",
+        f"The metric is {rail.name_of_metric}{per}, better when it goes {rail.direction}; a unit "
+        f"counts once a step, {cap}, and as {missing} when nothing was posted of it.",
         "A step for which nobody has posted it is not enough evidence.",
     )
 
@@ -216,6 +224,21 @@ def _segments(segments: Segments | None) -> tuple[str, ...]:
         f"by {segments.margin:g} or more at every step from the shadow on; proof of more than "
         f"{segments.rollback_at:g} rolls back. The groups share {_percent(segments.share)} of the "
         "guardrail's budget.",
+    )
+
+
+def _gap(gap: Gap | None) -> tuple[str, ...]:
+    if gap is None:
+        return ()
+    waits = f" PASS does not wait for {_listed(gap.reported)}." if gap.reported else ""
+    return (
+        f"No group by {gap.column} ({_listed(gap.values)}) may move away from all other rows: the "
+        "candidate's loss against the champion's, in the group, is compared with that in the rest.",
+        f"It must be proven that the gap does not grow by {gap.margin:g} or more, with "
+        f"{gap.min_rows:,} rows of the group, at every step from the shadow on.{waits}",
+        f"Proof that it grows by more than {gap.rollback_at:g} rolls back. The gaps share "
+        f"{_percent(gap.share)} of the guardrail's budget, tuned for an information of "
+        f"{gap.information:,.10g} at the end.",
     )
 
 

@@ -98,6 +98,34 @@ class Segments(Rule):
     share: Annotated[float, Field(gt=0.0, lt=1.0)]  # of the guardrail's weight, split evenly
 
 
+class Gap(Rule):
+    """How far a group may move away from everybody else, judged from the shadow on.
+
+    A candidate may serve all better and one group worse. ``margin`` and ``rollback_at`` bound
+    (candidate - champion) in the group minus (candidate - champion) in all the others, at every
+    step: no stage widens them.
+    """
+
+    column: Text  # of the requests' inputs
+    values: tuple[Text, ...] = Field(min_length=1)  # each against all other rows
+    reported: tuple[Text, ...] = ()  # those of the values that PASS does not wait for
+    min_rows: int = Field(ge=1)  # of a group, before its gap may be called safe
+    margin: Positive
+    rollback_at: float = Field(ge=0.0)
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]  # of the guardrail's weight, split evenly
+    information: Positive  # as a guardrail's: expected 1/variance of a group's final gap
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Gap:
+        if self.rollback_at >= self.margin:
+            raise ValueError("gap.rollback_at must be smaller than gap.margin")
+        if not set(self.reported) <= set(self.values):
+            raise ValueError("gap.reported names a group that is not among the values")
+        if len(set(self.values)) < len(self.values):
+            raise ValueError("gap.values name a group twice")
+        return self
+
+
 class FrozenInputs(Rule):
     """Inputs that change all day: one value for whole days means that their feed has stopped."""
 
@@ -167,8 +195,8 @@ class Guardrail(Rule):
     """A metric that must not worsen beyond its margin."""
 
     name: Text
-    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean", "quantile"]
-    metric: Literal["log_loss", "brier", "error", "slow", "latency", "business"]
+    kind: Literal["paired_mean", "randomised_mean", "proportion", "mean", "quantile", "ratio"]
+    metric: Literal["log_loss", "brier", "error", "slow", "missing", "latency", "business"]
     margin: Positive  # non-inferiority margin: proof of "not worse than this" passes
     rollback_at: float = Field(ge=0.0)  # proof of "worse than this" rolls back
     weight: Positive  # share of the harm budget
@@ -179,11 +207,15 @@ class Guardrail(Rule):
     information: Positive  # sqrt(information) x effect ~ z: expected 1/variance of the final
     # effect estimate; the tuning scales of the e-process are fixed from it beforehand
     segments: Segments | None = None
-    # metric 'business': what is posted under this name, one value a randomised unit
+    gap: Gap | None = None
+    # metric 'business': what is posted under this name, one value a randomised unit;
+    # metric 'missing': the units for which nothing was posted under it in time
     name_of_metric: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
     direction: Literal["up", "down"] | None = None  # which way is better
     cap: Positive | None = None  # no unit counts for more, up or down; fixed beforehand
     without_value: Literal["zero", "left_out"] | None = None  # a unit nothing was posted of
+    # kind 'ratio': the sum of name_of_metric over that of another one, or over "requests"
+    per: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
     # kind 'quantile': answers above the champion's quantile of the days before the release
     quantile: Annotated[float, Field(ge=0.5, lt=1.0)] | None = None
     before_days: Annotated[int, Field(ge=1, le=90)] | None = None
@@ -195,11 +227,15 @@ class Guardrail(Rule):
             raise ValueError("segments belong to a paired_mean guardrail")
         if self.segments is not None and self.segments.rollback_at >= self.segments.margin:
             raise ValueError("segments.rollback_at must be smaller than segments.margin")
+        if self.gap is not None and self.kind != "paired_mean":
+            raise ValueError("gap belongs to a paired_mean guardrail")
+        if self.share_of_groups >= 1.0:
+            raise ValueError("segments and gap must leave some weight to the whole")
         if self.rollback_at >= self.margin:
             raise ValueError("rollback_at must be smaller than margin")
         if (self.metric == "slow") != (self.slow_ms is not None):
             raise ValueError("slow_ms belongs to the metric 'slow' and only there")
-        if self.at_most is not None and self.kind != "proportion":
+        if self.at_most is not None and self.metric not in ("error", "slow"):
             raise ValueError("at_most belongs to errors and slow answers")
         is_loss = self.kind in ("paired_mean", "randomised_mean")
         if is_loss != (self.metric in ("log_loss", "brier")):
@@ -213,17 +249,25 @@ class Guardrail(Rule):
             raise ValueError("latency is quantile, and nothing else is")
         if {self.quantile is None, self.before_days is None} != {self.kind != "quantile"}:
             raise ValueError("quantile and before_days belong to the kind 'quantile', both")
-        if self.unit == "user" and self.kind not in ("mean", "randomised_mean"):
+        if self.metric == "missing" and self.unit != "day":
+            raise ValueError("missing values are counted by day: unit must be 'day'")
+        if self.unit == "user" and self.kind not in ("mean", "randomised_mean", "ratio"):
             raise ValueError("unit 'user' belongs to business metrics and randomised_mean")
         if self.relative and self.unit == "day":
             raise ValueError("relative belongs to the units 'request' and 'user'")
-        if (self.kind == "mean") != (self.metric == "business"):
-            raise ValueError("business is mean, and nothing else is")
-        own = (self.name_of_metric, self.direction, self.cap, self.without_value)
+        if (self.kind in ("mean", "ratio")) != (self.metric == "business"):
+            raise ValueError("business is mean or ratio, and nothing else is")
+        if (self.kind == "ratio") != (self.per is not None):
+            raise ValueError("per belongs to the kind 'ratio', and only there")
+        if self.kind == "ratio" and self.unit != "user":
+            raise ValueError("a ratio is summed by user: unit must be 'user'")
+        if (self.name_of_metric is not None) != (self.metric in ("business", "missing")):
+            raise ValueError("name_of_metric belongs to 'business' and 'missing', and only there")
+        own = (self.direction, self.cap, self.without_value)
         if {field is not None for field in own} != {self.metric == "business"}:
             raise ValueError(
-                "name_of_metric, direction, cap and without_value belong to the metric "
-                "'business', all four, and only there"
+                "direction, cap and without_value belong to the metric 'business', all three, and "
+                "only there"
             )
         return self
 
@@ -238,29 +282,57 @@ class Guardrail(Rule):
         """Whether answers that no user waits for tell of it, as failures do and lateness not."""
         return self.metric == "error"
 
+    @property
+    def share_of_groups(self) -> float:
+        """Of the weight: what the segments and the gap watch with."""
+        blocks = (self.segments, self.gap)
+        return sum(block.share for block in blocks if block is not None)
+
     def whole(self) -> Guardrail:
         """What is left of the weight for all rows together when groups have their share."""
-        if self.segments is None:
+        if self.segments is None and self.gap is None:
             return self
-        return self.model_copy(update={"weight": self.weight * (1.0 - self.segments.share)})
+        weight = self.weight * (1.0 - self.share_of_groups)
+        return self.model_copy(update={"weight": weight, "gap": None})
 
     def by_segment(self) -> dict[str, Guardrail]:
         """For each declared group, a guardrail of its own; its rows carry less information."""
         if self.segments is None:
             return {}
-        groups = self.segments
-        count = len(groups.values)
-        own = {
-            "margin": groups.margin,
-            "rollback_at": groups.rollback_at,
-            "weight": self.weight * groups.share / count,
-            "information": self.information / count,
-            "segments": None,
-        }
+        count = len(self.segments.values)
+        part = self._part(self.segments, self.information / count)
         return {
-            value: self.model_copy(update={**own, "name": f"{self.name} · {groups.column} {value}"})
-            for value in groups.values
+            value: part.model_copy(
+                update={"name": f"{self.name} · {self.segments.column} {value}", "gap": None}
+            )
+            for value in self.segments.values
         }
+
+    def by_gap(self) -> dict[str, Guardrail]:
+        """For each group whose gap is declared, a guardrail of its own that knows it by ``gap``."""
+        if self.gap is None:
+            return {}
+        part = self._part(self.gap, self.gap.information)
+        return {
+            value: part.model_copy(
+                update={
+                    "name": f"{self.name} · gap of {self.gap.column} {value}",
+                    "gap": self.gap.model_copy(update={"values": (value,)}),
+                }
+            )
+            for value in self.gap.values
+        }
+
+    def _part(self, groups: Segments | Gap, information: float) -> Guardrail:
+        return self.model_copy(
+            update={
+                "margin": groups.margin,
+                "rollback_at": groups.rollback_at,
+                "weight": self.weight * groups.share / len(groups.values),
+                "information": information,
+                "segments": None,
+            }
+        )
 
 
 class Budget(Rule):

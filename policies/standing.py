@@ -104,6 +104,8 @@ def _would_change(item: Evidence, judged: Judged, safe: EValue | None, harm: EVa
     if judged.code == "harm_proven":
         return "Nothing: harm is proven, and a rollback is final."
     ends = f"Harm by itself needs {harm.needed:.4g}, has {harm.has}." if harm else ""
+    if judged.code == "reported_only":
+        return f"PASS does not wait for it. {ends}".strip()
     if judged.code == "too_little_data" or safe is None:
         return f"More {item.unit or 'days'}. {ends}".strip()
     aim = "be shown better" if judged.code == "not_yet_better" else "be safe"
@@ -113,6 +115,8 @@ def _would_change(item: Evidence, judged: Judged, safe: EValue | None, harm: EVa
 
 
 def _check_would_change(item: Evidence, judged: Judged) -> str:
+    if judged.code == "reported_only":
+        return "PASS does not wait for it."
     if item.limit is None or judged.code == "too_little_data":
         return "More rows or days."
     if judged.code == "check_holds":

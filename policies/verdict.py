@@ -10,6 +10,7 @@ The rules, in the order in which they are asked:
 2. A comparison that is broken, or a source that is down, holds.
 3. PASS needs every guardrail shown to be not worse than its margin (an intersection-union
    test needs no split of beta: Berger 1982), and at least one guardrail judged.
+   What the policy only reports is not waited for; harm shown there rolls back all the same.
 4. Everything else holds: there is not enough evidence.
 
 A goal is the guardrail that should improve. Where the policy asks for proof of it, the soak
@@ -36,6 +37,7 @@ from policies.vocabulary import (
 
 _Ruled = tuple[Finding, ReasonCode, str]
 
+REPORTED = "It is reported, and not waited for."
 _WORST_FIRST = (
     Finding.HARMFUL,
     Finding.INVALID,
@@ -61,8 +63,13 @@ def judge(policy: ReleasePolicy, step: Step, evidence: Sequence[Evidence]) -> Ve
             judged=judged,
             log_e_harm_total=total,
         )
-    finding = worst_of(judged)
-    blocking = next((item for item in judged if item.finding is finding), None)
+    counted = [
+        each
+        for item, each in zip(evidence, judged, strict=True)
+        if item.required or each.finding is Finding.HARMFUL
+    ]
+    finding = worst_of(counted)
+    blocking = next((item for item in counted if item.finding is finding), None)
     reason = blocking.reason if blocking else "Nothing has been measured yet."
     decision = Decision.HOLD
     if finding is Finding.HARMFUL:
@@ -105,6 +112,8 @@ def _judge_one(policy: ReleasePolicy, step: Step, item: Evidence) -> Judged:
         finding, code, reason = _guardrail(policy, item)
         if policy.goal is not None and policy.goal.guardrail == item.name:
             finding, code, reason = _goal(policy, step, item, (finding, code, reason))
+    if not item.required and finding not in (Finding.HARMFUL, Finding.SAFE):
+        code, reason = "reported_only", f"{reason} {REPORTED}"
     return Judged(name=item.name, finding=finding, reason=reason, code=code)
 
 
@@ -202,9 +211,12 @@ def power(log_value: float) -> str:
 
 
 def _all_safe(evidence: Sequence[Evidence]) -> str:
-    guardrails = [item for item in evidence if item.kind == "sequential"]
-    checks = len(evidence) - len(guardrails)
+    required = [item for item in evidence if item.required]
+    guardrails = [item for item in required if item.kind == "sequential"]
+    checks = len(required) - len(guardrails)
     parts = [f"{item.name} {_effect(item)}" for item in guardrails]
     if checks:
         parts.append(f"{checks} checks hold")
-    return "Every guardrail is within its margin: " + "; ".join(parts) + "."
+    told = "Every guardrail is within its margin: " + "; ".join(parts) + "."
+    reported = ", ".join(item.name for item in evidence if not item.required)
+    return f"{told} Reported, and not waited for: {reported}." if reported else told

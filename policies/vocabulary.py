@@ -124,6 +124,7 @@ class Evidence(Value):
     method: str = ""
     detail: str = ""
     onset: str = ""  # where harm shows from a later step on rather than over all days
+    required: bool = True  # False: told, and PASS does not wait for it; harm counts all the same
     windows: tuple[WindowPair, ...] = ()  # what the numbers were computed from
 
 
@@ -142,13 +143,25 @@ class Counts(Value):
     events: int = Field(ge=0)
 
 
+class PairMoments(Value):
+    """Additive summary of two numbers a unit: means, squared deviations and their product's."""
+
+    n: int = Field(ge=0)
+    mean_x: float = 0.0  # what is divided by
+    mean_y: float = 0.0
+    m2_x: float = Field(default=0.0, ge=0.0)
+    m2_y: float = Field(default=0.0, ge=0.0)
+    c_xy: float = 0.0
+
+
 class WindowPair(Value):
     """One time window at one ramp step.
 
     Paired quality: ``paired`` holds the per-row differences candidate minus champion (greater
-    is worse). Live counts: ``champion`` and ``candidate``. A business metric: one value a
-    randomised unit, in the metric's own direction, in ``champion_units`` and
-    ``candidate_units``.
+    is worse); for the gap of a group, ``others`` those of all rows outside of it. Live counts:
+    ``champion`` and ``candidate``. A business metric: one value a randomised unit, in the
+    metric's own direction, in ``champion_units`` and ``candidate_units``. A ratio: two sums a
+    unit, in ``champion_pairs`` and ``candidate_pairs``.
     """
 
     start: datetime
@@ -158,6 +171,9 @@ class WindowPair(Value):
     candidate: Counts | None = None
     champion_units: Moments | None = None
     candidate_units: Moments | None = None
+    champion_pairs: PairMoments | None = None
+    candidate_pairs: PairMoments | None = None
+    others: Moments | None = None
 
 
 ReasonCode = Literal[
@@ -165,6 +181,7 @@ ReasonCode = Literal[
     "harm_proven", "within_margin", "not_yet_within_margin",  # a guardrail's e-values
     "not_yet_better",  # the goal, where the policy asks for it
     "check_failed", "check_holds",  # a check's value against its limit
+    "reported_only",  # not shown to be safe, and the policy does not wait for it
     "too_little_data", "source_down", "comparison_broken",  # nothing was judged: its status
     "nothing_to_judge",  # the numbers themselves are missing
 ]  # fmt: skip

@@ -136,7 +136,8 @@ def pause(
         return found.model_copy(update={"since": since, "missing": tuple(missing)})
     why = f"Its time here was over {lasted} ago, and it is not shown to be safe."
     judged = release.verdict.judged if release.verdict else ()
-    open_ones = tuple(f"{j.name}: {j.reason}" for j in judged if j.finding is not Finding.SAFE)
+    waited_for = [j for j in judged if j.code != "reported_only"]
+    open_ones = tuple(f"{j.name}: {j.reason}" for j in waited_for if j.finding is not Finding.SAFE)
     began_here = max(e.seq for e in entries if e.kind == "entered")
     return Alarm(about="proof", why=why, after=began_here, since=since, missing=open_ones)
 

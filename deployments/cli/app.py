@@ -16,6 +16,7 @@ from deployments.cli import (
     judging,
     notify,
     policy,
+    policy_plan,
     rehearsing,
     releasing,
     reviewing,
@@ -31,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+policy_plan.register(policy.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(notify.app, name="notify")
 for module in (

@@ -54,11 +54,13 @@ def labelled_scores(
     champion: Sequence[float | None],
     candidate: Sequence[float | None],
     days: Sequence[str],
+    groups_by: Sequence[str] = (),
 ) -> tuple[LabelledScore, ...]:
     """Pair what both models answered to the same rows with what happened.
 
-    Rows without a label or without an answer of both are left out; that the candidate
-    answers every row is a check of its own (``serving.error_check``).
+    ``groups_by``: columns to keep beside the rules' slices. Rows without a label or without an
+    answer of both are left out; that the candidate answers every row is a check of its own
+    (``serving.error_check``).
     """
     if not len(inputs) == len(labels) == len(champion) == len(candidate) == len(days):
         raise EvidenceError(
@@ -66,7 +68,7 @@ def labelled_scores(
             advice="Ask both models for the same sample and try again.",
         )
     return tuple(
-        LabelledScore(old, new, label, _slices(rules, row), day)
+        LabelledScore(old, new, label, _slices([*rules.slices, *groups_by], row), day)
         for row, label, old, new, day in zip(inputs, labels, champion, candidate, days, strict=True)
         if label is not None and old is not None and new is not None
     )
@@ -138,10 +140,15 @@ def _mean(values: Iterable[float]) -> float:
     return math.fsum(listed) / len(listed)
 
 
-def _slices(rules: Scores, row: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        column: NO_VALUE if row.get(column) is None else str(row[column]) for column in rules.slices
-    }
+def _slices(columns: Sequence[str], row: Mapping[str, Any]) -> dict[str, str]:
+    return {column: _text(row.get(column)) for column in columns}
+
+
+def _text(value: object) -> str:
+    """As telemetry tells it, so that a group has one name in staging and on traffic."""
+    if value is None:
+        return NO_VALUE
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _refuse_nonsense(row: LabelledScore) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.schema import ReleasePolicy
 from policies.vocabulary import Artefact, Evidence
-from tasks.evaluation import contract, parity, scores, serving, signature, slices
+from tasks.evaluation import contract, gaps, parity, scores, serving, signature, slices
 from tasks.evaluation.ports import DataContract
 
 Rows = Sequence[dict[str, Any]]
@@ -64,10 +64,12 @@ def check_scores(
     days: Sequence[str],
 ) -> list[Evidence]:
     rules, least = policy.staging.scores, policy.staging.min_labelled_rows
-    paired = scores.labelled_scores(rules, rows, labels, champion, candidate, days)
+    columns = gaps.gap_columns(policy.guardrails)
+    paired = scores.labelled_scores(rules, rows, labels, champion, candidate, days, columns)
     return [
         *scores.score_checks(rules, paired, min_rows=least),
         *slices.slice_checks(rules, paired, min_rows=least),
+        *gaps.gap_checks(rules, policy.guardrails, paired, min_rows=least),
     ]
 
 

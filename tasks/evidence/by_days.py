@@ -50,7 +50,9 @@ def weigh_days(asked: Sequence[Asked], budget: Budget, *, later_steps: int = 0) 
     return _with_onset(asked, found, folds, budget, later_steps)
 
 
-def days_weighed(guardrail: Guardrail, days: Days, budget: Budget, rows: int) -> Weighed:
+def days_weighed(
+    guardrail: Guardrail, days: Days, budget: Budget, rows: int, method: str = ""
+) -> Weighed:
     plan, alpha, beta = guardrail.information, budget.rollback_alpha, budget.promote_beta
     lowest, highest = _furthest(days, guardrail.margin)
     return Weighed(
@@ -61,7 +63,7 @@ def days_weighed(guardrail: Guardrail, days: Days, budget: Budget, rows: int) ->
         highest=highest,
         rows=rows,
         clusters=days.n,
-        method=METHODS[guardrail.kind],
+        method=method or METHODS[guardrail.kind],
         is_flat=days.is_flat,
     )
 

@@ -28,7 +28,7 @@ Span = tuple[datetime, datetime]  # first and last start of a step's windows
 
 def is_day_mean(guardrail: Guardrail) -> bool:
     """Weighed by ``day_mixture`` and nothing else."""
-    return guardrail.unit == "day" and guardrail.kind in METHODS
+    return guardrail.unit == "day" and guardrail.kind in METHODS and guardrail.gap is None
 
 
 METHODS = {

@@ -33,11 +33,13 @@ from dataclasses import dataclass
 from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Counts, Evidence, Stage, WindowPair
-from tasks.evidence.by_days import HALVINGS, Asked, weigh_days
+from tasks.evidence.by_days import HALVINGS, Asked, days_weighed, weigh_days
 from tasks.evidence.count_mixture import CountWindow, log_e_count_above, log_e_count_below
 from tasks.evidence.day_mixture import log_e_above, log_e_below, log_mean_exp, summarise_days
 from tasks.evidence.day_sums import Days
+from tasks.evidence.gap import as_declared, gap_days
 from tasks.evidence.onset import mixed, since_each_step
+from tasks.evidence.ratios import by_ratio
 from tasks.evidence.requests import by_request
 from tasks.evidence.running import Running, is_day_mean
 from tasks.evidence.summary import NO_COUNTS, merge_counts
@@ -53,7 +55,7 @@ from tasks.evidence.telling import (
 )
 from tasks.evidence.users import by_user
 from tasks.evidence.weighed import Weighed
-from tasks.evidence.windows import both, by_day, check_plan, is_rate, tidy
+from tasks.evidence.windows import both, by_day, check_plan, is_rate, is_ratio, tidy
 
 MIRRORED_STEP = Stage.SHADOW.value  # where no user meets the candidate
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
@@ -125,11 +127,26 @@ def _weigh(
 
 
 def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
+    if is_ratio(guardrail):
+        return by_ratio(guardrail, windows, budget)
+    if guardrail.gap is not None:
+        return _gap(guardrail, windows, budget)
+    if is_day_mean(guardrail):
+        fold = Running.of(guardrail, windows).folds[0]
+        days = fold.sums.summary(budget.min_clusters)
+        return days_weighed(guardrail, days, budget, fold.rows) if days.n else None
     if guardrail.unit == "user":
         return by_user(guardrail, windows, budget)
     if guardrail.unit == "request":
         return by_request(guardrail, windows, budget)
     return _rates(guardrail, windows, budget)
+
+
+def _gap(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
+    found = gap_days(windows, budget.min_clusters)
+    if found is None:
+        return None
+    return days_weighed(guardrail, found[0], budget, found[1], "gap between day means")
 
 
 def _numbers(guardrail: Guardrail, weighed: Weighed, margin: float, budget: Budget) -> Numbers:
@@ -165,7 +182,7 @@ def weigh_all(
     later_steps: int = 0,
     live: bool = False,
 ) -> list[Evidence]:
-    """Every guardrail that has windows, and each of its groups by itself.
+    """Every guardrail that has windows, each of its groups by itself, and their gaps.
 
     A stage widens the margin of the whole; that of a group stays as it is declared. Windows that
     cannot be are a comparison that is broken, of their guardrail alone: harm that the others show
@@ -210,7 +227,7 @@ def weigh_further(
                 asked.append(Asked(running, part.margin * factor))
             else:
                 running = running.unfolded(arrived)
-                found[part.name] = weigh(
+                told = weigh(
                     part,
                     running.windows,
                     budget,
@@ -218,6 +235,7 @@ def weigh_further(
                     later_steps=later_steps,
                     live=live,
                 )
+                found[part.name] = as_declared(part, told)
         except EvidenceError as error:
             running = running.unfolded(arrived)
             found[part.name] = broken(part, running.windows, error)
@@ -237,6 +255,7 @@ def _parts(
         if guardrail.name in named:
             yield guardrail.whole(), margin_factor
             yield from ((part, 1.0) for part in guardrail.by_segment().values())
+            yield from ((part, 1.0) for part in guardrail.by_gap().values())
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,15 @@ from typing import get_args
 
 from policies.errors import EvidenceError
 from policies.schema import Guardrail
-from policies.vocabulary import Counts, Moments, WindowPair
-from tasks.evidence.summary import NO_COUNTS, NO_MOMENTS, merge_counts, merge_moments
+from policies.vocabulary import Counts, Moments, PairMoments, WindowPair
+from tasks.evidence.summary import (
+    NO_COUNTS,
+    NO_MOMENTS,
+    NO_PAIRS,
+    merge_counts,
+    merge_moments,
+    merge_pairs,
+)
 
 SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
 LARGEST = 1e70  # beyond it sums of squares of squares overflow
@@ -25,6 +32,10 @@ def is_by_unit(guardrail: Guardrail) -> bool:
 
 def is_rate(guardrail: Guardrail) -> bool:
     return guardrail.kind in ("proportion", "quantile")
+
+
+def is_ratio(guardrail: Guardrail) -> bool:
+    return guardrail.kind == "ratio"
 
 
 def by_day(windows: Sequence[WindowPair]) -> Iterable[list[WindowPair]]:
@@ -80,7 +91,7 @@ def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPai
 
 def _are_sound(guardrail: Guardrail, windows: Sequence[WindowPair]) -> bool:
     """Whether nothing needs a second look: one pass for the many windows that are paired."""
-    if is_rate(guardrail) or is_by_unit(guardrail):
+    if guardrail.kind != "paired_mean" or guardrail.gap is not None:
         return False
     most, least = LARGEST, -LARGEST
     return all(
@@ -120,7 +131,8 @@ def _refuse_parts_of_days(guardrail: Guardrail, starts: Sequence[datetime]) -> N
 def has_rows(window: WindowPair) -> bool:
     parts = (window.paired, window.champion, window.candidate)
     units = (window.champion_units, window.candidate_units)
-    return any(part is not None and part.n > 0 for part in (*parts, *units))
+    pairs = (window.champion_pairs, window.candidate_pairs)
+    return any(part is not None and part.n > 0 for part in (*parts, *units, *pairs))
 
 
 def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
@@ -131,12 +143,27 @@ def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
         candidate_units = sum_moments(w.candidate_units for w in group)
         units = {"champion_units": champion_units, "candidate_units": candidate_units}
         return group[0].model_copy(update=units)
+    if is_ratio(guardrail):
+        champion_pairs = _sum_pairs(w.champion_pairs for w in group)
+        candidate_pairs = _sum_pairs(w.candidate_pairs for w in group)
+        pairs = {"champion_pairs": champion_pairs, "candidate_pairs": candidate_pairs}
+        return group[0].model_copy(update=pairs)
     if not is_rate(guardrail):
-        return group[0].model_copy(update={"paired": sum_moments(w.paired for w in group)})
+        added = {"paired": sum_moments(w.paired for w in group)}
+        if guardrail.gap is not None:
+            added["others"] = sum_moments(w.others for w in group)
+        return group[0].model_copy(update=added)
     champion, candidate = NO_COUNTS, NO_COUNTS
     for a, b in map(both, group):
         champion, candidate = merge_counts(champion, a), merge_counts(candidate, b)
     return group[0].model_copy(update={"champion": champion, "candidate": candidate})
+
+
+def _sum_pairs(parts: Iterable[PairMoments | None]) -> PairMoments:
+    total = NO_PAIRS
+    for part in parts:
+        total = total if part is None else merge_pairs(total, part)
+    return total
 
 
 def _fault(guardrail: Guardrail, window: WindowPair) -> str | None:
@@ -150,8 +177,14 @@ def _fault(guardrail: Guardrail, window: WindowPair) -> str | None:
             return "lacks the units of an arm"
         champion = _fault_of_moments(window.champion_units)
         return champion or _fault_of_moments(window.candidate_units)
+    if is_ratio(guardrail):
+        return _fault_of_pairs(window.champion_pairs) or _fault_of_pairs(window.candidate_pairs)
     if window.paired is None:
         return "has no paired differences"
+    if guardrail.gap is not None:
+        if window.others is None:
+            return "lacks the rows outside of the group"
+        return _fault_of_moments(window.paired) or _fault_of_moments(window.others)
     return _fault_of_moments(window.paired)
 
 
@@ -167,4 +200,18 @@ def _fault_of_moments(part: Moments) -> str | None:
         return f"has n={part.n}, mean={part.mean}, M2={part.m2}"
     if max(part.n, abs(part.mean), part.m2) > LARGEST:
         return f"has numbers too large to be weighed: mean={part.mean:g}, M2={part.m2:g}"
+    return None
+
+
+def _fault_of_pairs(part: PairMoments | None) -> str | None:
+    """Two numbers cannot vary together by more than each varies (Cauchy and Schwarz)."""
+    if part is None:
+        return "lacks the two sums of an arm"
+    for mean, m2 in ((part.mean_x, part.m2_x), (part.mean_y, part.m2_y)):
+        fault = _fault_of_moments(Moments.model_construct(n=part.n, mean=mean, m2=m2))
+        if fault is not None:
+            return fault
+    most = math.sqrt(part.m2_x) * math.sqrt(part.m2_y)
+    if not abs(part.c_xy) <= most * (1.0 + 1e-6) + 1e-9:
+        return f"has c_xy={part.c_xy}, which its variances do not allow"
     return None

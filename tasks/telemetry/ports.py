@@ -60,6 +60,16 @@ class UnitMetric(Value):
     without_value: Literal["zero", "left_out"]  # a unit for which nothing was posted
 
 
+class UnitRatio(Value):
+    """Two sums of one unit, as a guardrail declares them."""
+
+    name: str
+    per: str | None  # another metric; None: the answered requests
+    horizon_hours: float  # values later than this after their prediction do not count
+    cap: float  # no unit counts for more of ``name`` than this, up or down
+    without_value: Literal["zero", "left_out"]  # a unit for which nothing of ``name`` was posted
+
+
 class AgeShare(Value):
     """Served rows of one age, and how many of them have a label by now."""
 
@@ -213,6 +223,20 @@ class Telemetry(Protocol):
         there, capped. Later days of the same unit would repeat what randomisation dealt its arm
         by chance. Only days to which nothing can be added any more, and only windows for which
         something was posted; a unit that both arms answered in a window counts for neither.
+        """
+
+    def missing_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        """Of the units and windows of ``unit_windows``: how many there were, and how many of them
+        nothing was posted of (``events``), in each arm."""
+
+    def ratio_windows(
+        self, release_id: str, metric: UnitRatio, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        """As ``unit_windows``: two sums a unit, with how they vary together.
+
+        From the shadow on, where the champion alone answers: that is what a ratio is compared at.
         """
 
     def assigned_windows(

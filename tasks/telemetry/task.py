@@ -10,14 +10,24 @@ from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Counts, Evidence, Histogram, Step, Threshold, Value, WindowPair
 from tasks.connections import current
 from tasks.evidence import sample_ratio
+from tasks.evidence.gap import against_others
 from tasks.node import node
 from tasks.telemetry.days import Each
 from tasks.telemetry.inputs import frozen_check
 from tasks.telemetry.log_buckets import slow_beyond, thresholds_of
-from tasks.telemetry.ports import Coverage, Exposure, SampleRow, Telemetry, UnitMetric, Variety
+from tasks.telemetry.ports import (
+    Coverage,
+    Exposure,
+    SampleRow,
+    Telemetry,
+    UnitMetric,
+    UnitRatio,
+    Variety,
+)
 
 A_DAY = timedelta(days=1)
-COUNTED = ("proportion", "quantile")  # kinds whose windows count answers
+REQUESTS = "requests"  # answered ones, as what a metric may be divided by
+COUNTED = ("error", "slow", "latency")  # metrics whose windows count answers
 
 
 class Observation(Value):
@@ -65,6 +75,7 @@ def _observed(
             )
             windows[guardrail.name] = tuple(seen)
             windows |= _segments(source, release_id, policy, guardrail, now)
+            windows |= _gaps(source, release_id, policy, guardrail, now, seen)
         elif guardrail.kind == "randomised_mean":
             seen, coverage = source.served_losses(
                 release_id,
@@ -76,6 +87,10 @@ def _observed(
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
         elif step.weight_bp > 0 and guardrail.kind == "mean":
             windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
+        elif step.weight_bp > 0 and guardrail.metric == "missing":
+            windows[guardrail.name] = _missing(source, release_id, policy, guardrail, now)
+        elif step.weight_bp > 0 and guardrail.kind == "ratio":
+            windows[guardrail.name] = _ratio(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "quantile":
             slow = slow_beyond(guardrail, late)
             windows[guardrail.name] = _faults(source, release_id, policy, slow, step, now)
@@ -137,23 +152,83 @@ def _by_unit(
     return tuple(source.unit_windows(release_id, metric, now=now, time_zone=zone))
 
 
+def _missing(
+    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+) -> tuple[WindowPair, ...]:
+    """Whose values did not come; where nobody's did there are no windows, and nothing is shown."""
+    metric = UnitMetric(
+        name=guardrail.name_of_metric or "",
+        horizon_hours=policy.labels.horizon_hours,
+        cap=1.0,
+        without_value="zero",
+    )
+    zone = policy.labels.time_zone
+    return tuple(source.missing_windows(release_id, metric, now=now, time_zone=zone))
+
+
+def _ratio(
+    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+) -> tuple[WindowPair, ...]:
+    metric = UnitRatio.model_validate(
+        {
+            "name": guardrail.name_of_metric,
+            "per": None if guardrail.per == REQUESTS else guardrail.per,
+            "horizon_hours": policy.labels.horizon_hours,
+            "cap": guardrail.cap,
+            "without_value": guardrail.without_value,
+        }
+    )
+    zone = policy.labels.time_zone
+    return tuple(source.ratio_windows(release_id, metric, now=now, time_zone=zone))
+
+
 def _segments(
     source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
 ) -> dict[str, tuple[WindowPair, ...]]:
     """Every declared group; one that was not seen has no windows, and is not shown safe."""
     if guardrail.segments is None:
         return {}
-    found = source.segment_windows(
+    column = guardrail.segments.column
+    found = _by_group(source, release_id, policy, guardrail, column, now)
+    return {
+        part.name: tuple(found.get(value, ())) for value, part in guardrail.by_segment().items()
+    }
+
+
+def _gaps(
+    source: Telemetry,
+    release_id: str,
+    policy: ReleasePolicy,
+    guardrail: Guardrail,
+    now: datetime,
+    whole: Sequence[WindowPair],
+) -> dict[str, tuple[WindowPair, ...]]:
+    """Each group against the rest of the same windows; one not seen has none, and is not safe."""
+    if guardrail.gap is None:
+        return {}
+    found = _by_group(source, release_id, policy, guardrail, guardrail.gap.column, now)
+    return {
+        part.name: against_others(whole, found.get(value, ()))
+        for value, part in guardrail.by_gap().items()
+    }
+
+
+def _by_group(
+    source: Telemetry,
+    release_id: str,
+    policy: ReleasePolicy,
+    guardrail: Guardrail,
+    column: str,
+    now: datetime,
+) -> Mapping[str, Sequence[WindowPair]]:
+    return source.segment_windows(
         release_id,
         guardrail.metric,
-        guardrail.segments.column,
+        column,
         now=now,
         horizon_hours=policy.labels.horizon_hours,
         time_zone=policy.labels.time_zone,
     )
-    return {
-        part.name: tuple(found.get(value, ())) for value, part in guardrail.by_segment().items()
-    }
 
 
 def _varied(
@@ -232,7 +307,7 @@ def rows_evidence(policy: ReleasePolicy, step: Step, observation: Observation) -
     counted = [
         sum(_rows(window) for window in observation.windows[rail.name] if window.step == step.name)
         for rail in policy.guardrails
-        if rail.name in observation.windows and (step.weight_bp == 0 or rail.kind in COUNTED)
+        if rail.name in observation.windows and (step.weight_bp == 0 or rail.metric in COUNTED)
     ]
     n = min(counted, default=0 if step.weight_bp else observation.coverage.both)
     return Evidence(

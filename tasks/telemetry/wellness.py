@@ -140,8 +140,8 @@ def _metrics(survey: Survey, policy: ReleasePolicy) -> Iterator[Check]:
 
 
 def _asked_for(policy: ReleasePolicy) -> set[str]:
-    named = (getattr(guardrail, "name_of_metric", None) for guardrail in policy.guardrails)
-    return {name for name in named if name is not None}
+    named = {name for rail in policy.guardrails for name in (rail.name_of_metric, rail.per)}
+    return {name for name in named if name not in (None, "requests")}
 
 
 def _arms(survey: Survey, live: Release) -> Check:

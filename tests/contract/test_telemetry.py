@@ -15,6 +15,7 @@ import pytest
 
 from policies.errors import RefusedError, UnavailableError
 from policies.vocabulary import Bins, Counts, Moments, WindowPair
+from tasks.evidence.gap import against_others
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.telemetry.days import Each
@@ -31,6 +32,7 @@ from tasks.telemetry.ports import (
     Survey,
     Telemetry,
     UnitMetric,
+    UnitRatio,
 )
 from tests.contract.own_tables import in_own_tables
 
@@ -153,7 +155,7 @@ def test_nothing_seen_is_nothing(make: Make) -> None:
     assert paired(telemetry, LATER) == ([], Coverage(served=0, both=0, mature=0, labelled=0))
     assert live(telemetry, LATER) == []
     assert telemetry.exposure(RELEASE) == Exposure()
-    assert assigned(telemetry) == []
+    assert assigned(telemetry) == [] == ratios(telemetry) == missing(telemetry)
     assert list(telemetry.sample(MODEL, now=LATER, rows=9, since=MIDNIGHT, horizon_hours=1)) == []
 
 
@@ -172,6 +174,10 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.latency_counts(MODEL, since=MIDNIGHT, until=LATER)
         with pytest.raises(UnavailableError):
             assigned(telemetry)
+        with pytest.raises(UnavailableError):
+            ratios(telemetry)
+        with pytest.raises(UnavailableError):
+            missing(telemetry)
         with pytest.raises(UnavailableError):
             survey(telemetry)
         with pytest.raises(UnavailableError):
@@ -328,6 +334,36 @@ def test_business_metrics_by_unit_and_arm(make: Make) -> None:
     ]  # fmt: skip
 
 
+def missing(
+    telemetry: Telemetry, now: datetime = LATER, metric: UnitMetric = REVENUE
+) -> list[tuple[datetime, str, Counts | None, Counts | None]]:
+    found = telemetry.missing_windows(RELEASE, metric, now=now, time_zone=ZONE)
+    return [(w.start, w.step, w.champion, w.candidate) for w in found]
+
+
+def test_units_of_which_nothing_was_posted(make: Make) -> None:
+    """Of the same units and windows as the metric itself, whatever it takes silence for."""
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", NOON + HOUR),
+        answered("3", "bob", "champion"),
+        answered("4", "cem", "candidate"),
+        answered("5", "dee", "candidate"),
+        answered("6", "mix", "candidate"),
+        answered("7", "mix", "champion", NOON + HOUR),
+        answered("8", "ann", "champion", NOON + 24 * HOUR),
+        answered("9", "eve", "champion", NOON + 48 * HOUR),  # a day without any value
+    ]
+    values = [posted("2", NOON + 2 * HOUR, 0.0), posted("3", NOON + 13 * HOUR, 4.0),
+              posted("4", NOON + HOUR, 4.0, "clicks"), posted("6", NOON + HOUR, 1.0)]  # fmt: skip
+    telemetry = make(predictions=rows, metrics=values)
+    of_today = (MIDNIGHT, "c", Counts(n=2, events=1), Counts(n=2, events=2))
+    assert missing(telemetry) == [of_today]
+    left_out = REVENUE.model_copy(update={"without_value": "left_out"})
+    assert missing(telemetry, metric=left_out) == [of_today]
+    assert missing(telemetry, MIDNIGHT + 35 * HOUR) == []
+
+
 def test_a_metric_nobody_posted_is_nothing(make: Make) -> None:
     """Silence is not zero: a window without one value of the metric is no window."""
     rows = [answered("1", "ann", "champion"), answered("2", "bob", "candidate")]
@@ -376,6 +412,69 @@ def test_a_day_of_a_metric_closes_like_a_day_of_labels(make: Make) -> None:
     closes = MIDNIGHT + 36 * HOUR
     assert units(telemetry, closes - timedelta(microseconds=1)) == []
     assert len(units(telemetry, closes)) == 1
+
+
+COST = UnitRatio(name="cost", per=None, horizon_hours=12, cap=100.0, without_value="zero")
+
+
+def ratios(
+    telemetry: Telemetry, now: datetime = LATER, metric: UnitRatio = COST
+) -> list[tuple[datetime, str, tuple[float, ...], tuple[float, ...]]]:
+    found = telemetry.ratio_windows(RELEASE, metric, now=now, time_zone=ZONE)
+    told = []
+    for w in found:
+        assert w.champion_pairs is not None and w.candidate_pairs is not None
+        arms = [(p.n, *(round(value, 9) for value in
+                        (p.mean_x, p.mean_y, p.m2_x, p.m2_y, p.c_xy)))
+                for p in (w.champion_pairs, w.candidate_pairs)]  # fmt: skip
+        told.append((w.start, w.step, arms[0], arms[1]))
+    return told
+
+
+NOBODY = (0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_two_sums_of_each_unit(make: Make) -> None:
+    """Cost and answered requests: sums of a unit first, then moments of the units of each arm."""
+    later = NOON + 3 * HOUR
+    rows = [
+        answered("1", "ann", "champion"),
+        answered("2", "ann", "champion", NOON + HOUR),
+        answered("3", "bob", "champion"),
+        answered("4", "cem", "candidate"),
+        {**answered("5", "cem", "candidate"), "score": None, "error": "failed"},
+        answered("6", "dee", "candidate"),
+        answered("7", "mix", "candidate"),
+        answered("8", "mix", "champion", NOON + HOUR),
+        answered("9", "eve", "previous"),
+        answered("10", "ann", "champion", NOON + 24 * HOUR),  # her second day there
+        score("1", "candidate", NOON, 0.4, unit="ann", step="c", weight_bp=500),
+        answered("11", "fay", "champion", NOON - 24 * HOUR, step="shadow", weight_bp=0),
+        answered("12", "gus", "champion", NOON - 48 * HOUR, step="staging", weight_bp=0),
+    ]
+    values = [posted("1", later, 2.0, "cost"), posted("2", later, 4.0, "cost"),
+              posted("4", later, 1e9, "cost"), posted("5", later, 3.0, "cost"),
+              posted("6", later, 5.0, "clicks"), posted("7", later, 9.0, "cost"),
+              posted("10", NOON + 25 * HOUR, 9.0, "cost"),
+              posted("11", NOON - 23 * HOUR, 7.0, "cost"),
+              posted("12", NOON - 47 * HOUR, 7.0, "cost"),
+              posted("3", NOON + 30 * HOUR, 50.0, "cost"),
+              posted("1", later, 8.0, "orders"), posted("4", later, 2.0, "orders")]  # fmt: skip
+    telemetry = make(predictions=rows, metrics=values)
+    before = (MIDNIGHT - 24 * HOUR, "shadow", (1, 1.0, 7.0, 0.0, 0.0, 0.0), NOBODY)
+    assert ratios(telemetry) == [
+        before,
+        (MIDNIGHT, "c", (2, 1.5, 3.0, 0.5, 18.0, 3.0), (2, 1.0, 50.0, 0.0, 5000.0, 0.0)),
+    ]  # fmt: skip
+    left_out = COST.model_copy(update={"without_value": "left_out"})
+    assert ratios(telemetry, metric=left_out)[1][2:] == (
+        (1, 2.0, 6.0, 0.0, 0.0, 0.0), (1, 1.0, 100.0, 0.0, 0.0, 0.0))  # fmt: skip
+    per_order = COST.model_copy(update={"per": "orders"})
+    assert ratios(telemetry, metric=per_order)[1][2:] == (
+        (2, 4.0, 3.0, 32.0, 18.0, 24.0), (2, 1.0, 50.0, 2.0, 5000.0, 100.0))  # fmt: skip
+    assert ratios(telemetry, MIDNIGHT + 35 * HOUR) == [before]
+    unheard_of = COST.model_copy(update={"name": "weight"})
+    assert ratios(telemetry, metric=unheard_of) == []
 
 
 def assigned(telemetry: Telemetry, now: datetime = LATER) -> list[tuple[datetime, str, int, int]]:
@@ -547,6 +646,22 @@ def test_differences_by_what_the_request_carried(make: Make) -> None:
     assert set(segments(telemetry, "new", now)) == {"true", "false"}
     assert segments(telemetry, "unheard of", now) == {}
     assert segments(telemetry, "origin", now - timedelta(hours=1)) == {}
+
+
+def test_a_group_leaves_the_others_behind_in_the_whole(make: Make) -> None:
+    """What a look says of a group and of everybody else is of the same rows, each counted once."""
+    origins = {"a": "LGA", "b": "LGA", "c": "JFK", "d": None, "e": "JFK"}
+    scores = dict(zip("abcde", (0.1, 0.4, 0.5, 0.6, 0.9), strict=True))
+    telemetry = make(
+        predictions=[row for key, score in scores.items() for row in pair(key, NOON, 0.5, score)],
+        outcomes=[label(key, NOON + HOUR) for key in scores],
+        inputs=[request(key, NOON, {"origin": origins[key]}) for key in "aabcd"],
+    )
+    whole, _ = paired(telemetry, LATER, "brier")
+    (group,) = against_others(whole, segments(telemetry, "origin", LATER)["LGA"])
+    assert group.paired is not None and group.others is not None
+    assert (group.paired.n, group.others.n) == (2, 3)  # e, of whom nothing is known, is another
+    assert group.others.mean == pytest.approx((0.25 + 0.16 + 0.01) / 3 - 0.25)
 
 
 def test_one_reading_answers_as_many_do(make: Make) -> None:

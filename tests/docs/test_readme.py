@@ -90,7 +90,7 @@ def test_the_runbook_of_every_tier_exists() -> None:
 def test_the_policy_in_the_guide_is_sound(tmp_path: Path) -> None:
     """A reader may copy it as it stands."""
     from policies import loader
-    from policies.schema import Drift, FrozenInputs, Guardrail, Segments
+    from policies.schema import Drift, FrozenInputs, Gap, Guardrail, Segments
 
     guide = (ROOT / "docs" / "guides" / "policies.md").read_text()
     whole, *parts = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
@@ -99,7 +99,8 @@ def test_the_policy_in_the_guide_is_sound(tmp_path: Path) -> None:
     Drift.model_validate_json(json.dumps(told["drift"]))
     rails = [part["guardrails"][0] for part in map(yaml.safe_load, parts) if "guardrails" in part]
     Segments.model_validate_json(json.dumps(rails[0]["segments"]))
-    for rail in rails[1:]:
+    Gap.model_validate_json(json.dumps(rails[1]["gap"]))
+    for rail in rails[2:]:
         unit = rail | {"weight": 1.0, "information": 1, "why": "x"}
         assert Guardrail.model_validate_json(json.dumps(unit)).relative
     path = tmp_path / "churn.yaml"

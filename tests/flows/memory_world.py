@@ -184,6 +184,8 @@ class MemoryWorld(World):
         self.happenings: list[Happening] = []
         self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
         self.unheard = ""  # the arm of whose users nobody hears what happened
+        self.lost: Callable[[str, int], bool] = lambda _, __: False  # values that never come
+        self.metric = "revenue"  # as it is posted
         self.strays: Callable[[int], bool] = lambda _: False  # sent to the champion all the same
         self.takes: Takes = lambda _, __: 5.0  # milliseconds of an arm
         self.every = EVERY
@@ -323,9 +325,9 @@ class MemoryWorld(World):
         self.telemetry.predictions += [
             same | line | {"latency_ms": self.takes(line["arm"], number)} for line in lines
         ]
-        if self.earns is not None:
-            arm = next(line["arm"] for line in lines if line["served"])
-            paid = {"at": _text(known), "metric": "revenue", "value": self.earns(arm)}
+        arm = next((line["arm"] for line in lines if line["served"]), "")
+        if self.earns is not None and not self.lost(arm, number):
+            paid = {"at": _text(known), "metric": self.metric, "value": self.earns(arm)}
             self.telemetry.metrics.append(_keys(same) | paid)
         return plan.step
 

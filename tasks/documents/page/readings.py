@@ -15,6 +15,10 @@ from policies.schema import ReleasePolicy
 from policies.vocabulary import Entry, Evidence, Finding, Judged, Stage, Value, Verdict
 from tasks.documents.page.thinning import thin
 
+GAP = (
+    "Candidate minus champion in this group, minus the same in all other rows: above zero the "
+    "candidate leaves the group further behind."
+)
 OF = " · "  # between a guardrail's name and the group of rows that is looked at
 
 
@@ -47,7 +51,7 @@ class Series(Value):
 
     name: str
     part_of: str | None
-    why: str  # from the policy; empty for a part
+    why: str  # from the policy; of a gap, what it is; empty for any other part
     readings: tuple[Reading, ...]
     looks: int
     harm_needed: float | None  # log e-value at which this guardrail alone rolls back
@@ -134,7 +138,7 @@ def _series(
     return Series(
         name=name,
         part_of=parent if parent != name and parent in names else None,
-        why=next((g.why for g in policy.guardrails if g.name == name), ""),
+        why=_why(name, policy),
         readings=thin(
             readings,
             kind=lambda each: (each.finding, each.step),
@@ -151,6 +155,17 @@ def _series(
         safe_needed=-math.log(policy.budget.promote_beta),
         reason=reasons.get(name, ""),
     )
+
+
+def _why(name: str, policy: ReleasePolicy) -> str:
+    for rail in policy.guardrails:
+        if rail.name == name:
+            return rail.why
+        for value, part in rail.by_gap().items():
+            if part.name == name and rail.gap is not None:
+                waits = " PASS does not wait for it." if value in rail.gap.reported else ""
+                return f"{GAP}{waits}"
+    return ""
 
 
 def staging_glance(looks: Sequence[Glance]) -> Glance | None:

@@ -45,6 +45,7 @@ from tasks.telemetry.ports import (
     SampleRow,
     Survey,
     UnitMetric,
+    UnitRatio,
     Variety,
 )
 
@@ -158,6 +159,22 @@ class IbisTelemetry:
 
         with self._open("predictions", "metrics") as source:
             return unit_windows(source, release_id, metric, now, time_zone)
+
+    def missing_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.ibis_units import missing_windows
+
+        with self._open("predictions", "metrics") as source:
+            return missing_windows(source, release_id, metric, now, time_zone)
+
+    def ratio_windows(
+        self, release_id: str, metric: UnitRatio, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.ibis_ratios import ratio_windows
+
+        with self._open("predictions", "metrics") as source:
+            return ratio_windows(source, release_id, metric, now, time_zone)
 
     def assigned_windows(
         self, release_id: str, *, now: datetime, time_zone: str

@@ -16,14 +16,44 @@ from tasks.telemetry.ports import UnitMetric
 def unit_windows(
     source: Any, release_id: str, metric: UnitMetric, now: datetime, time_zone: str
 ) -> Sequence[WindowPair]:
+    units = _answered(source, release_id, metric, now, time_zone)
+    return () if units is None else _sums(units, metric)
+
+
+def missing_windows(
+    source: Any, release_id: str, metric: UnitMetric, now: datetime, time_zone: str
+) -> Sequence[WindowPair]:
+    everybody = metric.model_copy(update={"without_value": "zero"})
+    units = _answered(source, release_id, everybody, now, time_zone)
+    if units is None:
+        return ()
+    sums = {"posted": units.posted.sum()}
+    for arm, of_arm in (("champion", ~units.candidate), ("candidate", units.candidate)):
+        sums |= {f"{arm}_n": of_arm.sum(), f"{arm}_events": (of_arm & (units.posted == 0)).sum()}
+    found = units.group_by(["start", "step"]).aggregate(**sums).order_by(["start", "step"])
+    return tuple(
+        WindowPair(
+            start=utc(row["start"]),
+            step=row["step"],
+            **{arm: Counts(n=row[f"{arm}_n"], events=row[f"{arm}_events"]) for arm in ARMS},
+        )
+        for row in answer(found)
+        if row["posted"]
+    )
+
+
+def _answered(
+    source: Any, release_id: str, metric: UnitMetric, now: datetime, time_zone: str
+) -> Any:
+    """One line a unit and step; ``None`` without a day to which nothing can be added."""
     horizon = timedelta(hours=metric.horizon_hours)
     rows = source.release(release_id, now)
     live = rows.served & rows.arm.isin(ARMS) & (rows.weight_bp > 0) & rows.unit.notnull()
     rows = first_of(rows.filter(live), "id")
-    values = _values(source.tables["metrics"], metric.name, now)
-    rows = source.keep("answered", _valued(rows, values, horizon))
+    values = values_of(source.tables["metrics"], metric.name, now)
+    rows = source.keep("answered", in_time(rows, values, horizon, "value"))
     days = closed_days(days_of(rows, time_zone), horizon, now)
-    return _sums(_units(by_day(rows, days), metric), metric) if days else ()
+    return _units(by_day(rows, days), metric) if days else None
 
 
 def assigned_windows(
@@ -56,20 +86,20 @@ def _arms_of(units: Any) -> Sequence[WindowPair]:
     )
 
 
-def _values(posted: Any, name: str, now: datetime) -> Any:
+def values_of(posted: Any, name: str, now: datetime) -> Any:
     """The first value of each row; later ones never replace it."""
     known = (posted.metric == name) & posted.value.notnull() & (posted.at <= moment(now))
     first = first_of(posted.filter(known), "model", "id")
     return first.select("model", "id", "value", valued_at="at")
 
 
-def _valued(rows: Any, values: Any, horizon: timedelta) -> Any:
+def in_time(rows: Any, values: Any, horizon: timedelta, name: str) -> Any:
+    """Each row with its value as a column; null: none was posted from the row to the horizon."""
     import ibis
 
     joined = rows.left_join(values, ["model", "id"])
-    in_time = joined.valued_at.between(joined.at, joined.at + span(horizon))
-    value = ibis.ifelse(in_time, joined.value, ibis.null())
-    return joined.select("at", "step", "unit", "arm", value=value)
+    counts = joined.valued_at.between(joined.at, joined.at + span(horizon))
+    return joined.select(*rows.columns, **{name: ibis.ifelse(counts, joined.value, ibis.null())})
 
 
 def _units(rows: Any, metric: UnitMetric) -> Any:

@@ -23,6 +23,7 @@ from tasks.telemetry.ports import (
     SampleRow,
     Survey,
     UnitMetric,
+    UnitRatio,
     Variety,
 )
 
@@ -242,6 +243,24 @@ class MemoryTelemetry:
         rows = self._release(release_id, now)
         posted = [r for r in self.metrics if _at(r) <= now]
         return unit_windows(rows, posted, metric, now, time_zone)
+
+    def missing_windows(
+        self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.memory_units import missing_windows
+
+        rows = self._release(release_id, now)
+        posted = [r for r in self.metrics if _at(r) <= now]
+        return missing_windows(rows, posted, metric, now, time_zone)
+
+    def ratio_windows(
+        self, release_id: str, metric: UnitRatio, *, now: datetime, time_zone: str
+    ) -> Sequence[WindowPair]:
+        from tasks.telemetry.adapters.memory_ratios import ratio_windows
+
+        rows = self._release(release_id, now)
+        posted = [r for r in self.metrics if _at(r) <= now]
+        return ratio_windows(rows, posted, metric, now, time_zone)
 
     def assigned_windows(
         self, release_id: str, *, now: datetime, time_zone: str

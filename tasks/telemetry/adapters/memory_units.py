@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -21,6 +21,9 @@ class _Unit(NamedTuple):
     values: list[float]
 
 
+Units = dict[tuple[str, str], dict[datetime, _Unit]]  # by step and unit, then by day
+
+
 def unit_windows(
     rows: Sequence[Event],
     posted: Iterable[Event],
@@ -28,14 +31,47 @@ def unit_windows(
     now: datetime,
     time_zone: str,
 ) -> Sequence[WindowPair]:
+    found = []
+    for (start, step), counted in _windows(_units(rows, posted, metric, now, time_zone)):
+        champion, candidate = (_moments(counted, arm, metric) for arm in ARMS)
+        arms = {"champion_units": champion, "candidate_units": candidate}
+        found.append(WindowPair(start=start, step=step).model_copy(update=arms))
+    return found
+
+
+def missing_windows(
+    rows: Sequence[Event],
+    posted: Iterable[Event],
+    metric: UnitMetric,
+    now: datetime,
+    time_zone: str,
+) -> Sequence[WindowPair]:
+    return tuple(
+        WindowPair(start=start, step=step, **{arm: _missing(counted, arm) for arm in ARMS})
+        for (start, step), counted in _windows(_units(rows, posted, metric, now, time_zone))
+    )
+
+
+def _missing(units: Sequence[_Unit], arm: str) -> Counts:
+    silent = [not unit.values for unit in units if arm in unit.arms]
+    return Counts(n=len(silent), events=sum(silent))
+
+
+def _units(
+    rows: Sequence[Event],
+    posted: Iterable[Event],
+    metric: UnitMetric,
+    now: datetime,
+    time_zone: str,
+) -> Units:
     horizon = timedelta(hours=metric.horizon_hours)
     live = [r for r in rows if r["served"] and r["arm"] in ARMS and r["weight_bp"] > 0]
     live = list(_first([r for r in live if r["unit"] is not None], "id"))
     if not live:
-        return ()
+        return {}
     days = local_days(min(map(_at, live)), max(map(_at, live)), time_zone)
     values = _values(posted, metric.name)
-    units: dict[tuple[str, str], dict[datetime, _Unit]] = {}
+    units: Units = {}
     for row in live:
         if (day := _day_of(_at(row), closed_days(days, horizon, now))) is not None:
             of_unit = units.setdefault((row["step"], row["unit"]), {})
@@ -43,7 +79,7 @@ def unit_windows(
             unit.arms.add(row["arm"])
             value = _label_in_time(values, (row["model"], row["id"]), _at(row), horizon)
             unit.values.extend([] if value is None else [value])
-    return _windows(units, metric)
+    return units
 
 
 def assigned_windows(rows: Sequence[Event], time_zone: str) -> Sequence[WindowPair]:
@@ -75,22 +111,16 @@ def _values(posted: Iterable[Event], name: str) -> dict[tuple[str, str], tuple[d
     return {(r["model"], r["id"]): (_at(r), r["value"]) for r in _first(known, "model", "id")}
 
 
-def _windows(
-    units: dict[tuple[str, str], dict[datetime, _Unit]], metric: UnitMetric
-) -> Sequence[WindowPair]:
+def _windows(units: Units) -> Iterator[tuple[Key, list[_Unit]]]:
+    """The units of each window: once a step, on their first day there, and of one arm alone."""
     windows: dict[Key, list[_Unit]] = {}
     for (step, _), days in units.items():
         start = min(days)
         windows.setdefault((start, step), []).append(days[start])
-    found = []
-    for start, step in sorted(windows):
-        counted = [u for u in windows[start, step] if len(u.arms) == 1]
-        if any(u.values for u in counted):
-            champion, candidate = (_moments(counted, arm, metric) for arm in ARMS)
-            window = WindowPair(start=start, step=step)
-            arms = {"champion_units": champion, "candidate_units": candidate}
-            found.append(window.model_copy(update=arms))
-    return found
+    for key in sorted(windows):
+        counted = [unit for unit in windows[key] if len(unit.arms) == 1]
+        if any(unit.values for unit in counted):
+            yield key, counted
 
 
 def _moments(units: Iterable[_Unit], arm: str, metric: UnitMetric) -> Moments:

@@ -10,6 +10,7 @@ from policies.explain import explain, sections
 from policies.schema import (
     Drift,
     FrozenInputs,
+    Gap,
     Goal,
     InputDrift,
     PredictionDrift,
@@ -58,6 +59,10 @@ def leaves(value: Any, where: Where = ()) -> Iterator[Where]:
 
 
 SEGMENTS = Segments(column="region", values=("EU",), margin=0.2, rollback_at=0.1, share=0.5)
+GAP = Gap(
+    column="sex", values=("f", "m"), reported=("m",), min_rows=90, margin=0.2, rollback_at=0.1,
+    share=0.3, information=500,
+)  # fmt: skip
 FROZEN = FrozenInputs(columns=("temp",), by="station", days=2, then="hold")
 MOVED: dict[str, Any] = {
     "distance": "wasserstein", "warn_at": 0.2, "act_at": 0.4, "window_days": 2,
@@ -71,7 +76,8 @@ GOAL = Goal(guardrail="quality", required=False, why="It pays for the change.")
 
 def filled(policy: ReleasePolicy) -> ReleasePolicy:
     """With everything that a policy may leave out, so that every field is there to be changed."""
-    rails = tuple(rail.model_copy(update={"segments": SEGMENTS}) for rail in policy.guardrails)
+    groups = {"segments": SEGMENTS, "gap": GAP}
+    rails = tuple(rail.model_copy(update=groups) for rail in policy.guardrails)
     more = {"guardrails": rails, "frozen_inputs": FROZEN, "drift": DRIFT, "goal": GOAL}
     return policy.model_copy(update=more)
 

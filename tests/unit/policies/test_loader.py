@@ -147,6 +147,49 @@ def test_guardrails_that_contradict_themselves_are_refused_item_by_item(write: W
         assert expected in found
 
 
+def test_missing_values_are_of_a_metric_and_by_day(write: Write) -> None:
+    rail = "{name: %s, kind: %s, metric: missing, margin: .1, rollback_at: 0, weight: .25, "
+    rail += "%s information: 1, why: x}"
+    rows = [
+        rail % ("a", "proportion", "name_of_metric: cost,"),
+        rail % ("b", "proportion", ""),
+        rail % ("c", "proportion", "name_of_metric: cost, unit: request,"),
+        rail % ("d", "mean", "name_of_metric: cost, cap: 3,"),
+    ]
+    text = "guardrails:\n" + "".join(f"  - {row}\n" for row in rows)
+    found = refusal(write(mine(text)))
+    assert not [each for each in found if "guardrails[0]" in each]
+    for expected in (
+        "guardrails[1].name_of_metric: belongs to the metrics business and missing alone.",
+        "guardrails[2].unit: must be day",
+        "guardrails[3].kind: does not fit the metric.",
+        "guardrails[3].cap: belongs to the metric business, and only there.",
+    ):
+        assert any(expected in each for each in found), (expected, found)
+
+
+def test_a_ratio_says_what_it_is_divided_by(write: Write) -> None:
+    """A posted metric over another one or over requests, summed by user."""
+    rail = "{name: %s, kind: %s, metric: business, name_of_metric: cost, direction: down, cap: 9, "
+    rail += "without_value: zero, margin: .1, rollback_at: 0, weight: .25, %s information: 1, "
+    rail += "why: x}"
+    rows = [
+        rail % ("a", "ratio", "per: requests, unit: user,"),
+        rail % ("b", "ratio", "unit: user,"),
+        rail % ("c", "ratio", "per: orders,"),
+        rail % ("d", "mean", "per: orders, unit: user,"),
+    ]
+    text = "guardrails:\n" + "".join(f"  - {row}\n" for row in rows)
+    found = refusal(write(mine(text)))
+    assert not [each for each in found if "guardrails[0]" in each]
+    for expected in (
+        "guardrails[1].per: belongs to the kind ratio, and only there.",
+        "guardrails[2].unit: must be user",
+        "guardrails[3].per: belongs to the kind ratio, and only there.",
+    ):
+        assert any(expected in each for each in found), (expected, found)
+
+
 def test_a_quantile_says_which_one_and_of_which_days(write: Write) -> None:
     """Latency is counted by a frozen quantile; nothing else is."""
     rail = "{name: %s, kind: %s, metric: %s, margin: .1, rollback_at: 0, weight: .25, %s"

@@ -1,0 +1,212 @@
+"""``seatrial policy plan``: what a policy would do with your traffic, before a release begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deployments.cli import output
+from deployments.cli.policy import Catalog, load_named
+from policies.errors import PolicyError
+from policies.loader import LoadedPolicy
+
+if TYPE_CHECKING:
+    from tasks.planning.fates import Tick
+    from tasks.planning.mending import Change
+    from tasks.planning.plan import PolicyPlan
+    from tasks.planning.weighing import Cache
+
+PER_HOUR = {"s": 3600.0, "min": 60.0, "h": 1.0, "d": 1 / 24}
+TRAFFIC = re.compile(r"(\d[\d_,]*(?:\.\d+)?)(k|M)?/(s|min|h|d)")
+FURTHEST = 20.0  # margins
+TIMES = {"k": 1e3, "M": 1e6, None: 1.0}
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(plan)
+
+
+def plan(
+    policy: Annotated[str, typer.Argument(help="A file, a policy's name, or a model's.")],
+    traffic: Annotated[str, typer.Option(help="Requests the model answers: 1000/h, 20/s, 24k/d.")],
+    base_rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--base-rate",
+            help="The champion's share of faults: 0.01, or NAME=0.01 for one "
+            "guardrail; may be repeated.",
+        ),
+    ] = None,
+    day_spread: Annotated[
+        float | None,
+        typer.Option(help="How much a day's mean difference spreads; else from information."),
+    ] = None,
+    harm: Annotated[
+        list[float] | None,
+        typer.Option(help="A harm to try, in margins; may be repeated. Else .5, 1, 1.5, 2, 3."),
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw what becomes of worse candidates into this file.")
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=5, max=5000, help="Simulated releases a question.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another draw of the days.")] = None,
+    catalog: Catalog = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Simulate releases under a policy: how long they take, what they miss, whom they expose.
+
+    Exit 1 when the policy cannot work with this traffic, with the smallest change that would help.
+    """
+    asked = _Asked(
+        _traffic(traffic), _rates(base_rate or []), day_spread, _harms(harm or []), runs, seed
+    )
+    _refuse_nowhere(svg)
+    try:
+        loaded = load_named(policy, catalog)
+        made, found = _made(loaded, asked)
+        if svg is not None:
+            _draw(svg, loaded, made)
+    except PolicyError as error:
+        raise typer.Exit(output.fail(error)) from error
+    from deployments.cli.policy_plan_text import refusal, tell
+
+    if as_json:
+        output.show(_data(loaded, made, found), "", True)
+    else:
+        tell(loaded, made)
+    if svg is not None:
+        output.say(f"Drawn: {svg}")
+    if not made.works:
+        raise typer.Exit(output.fail(refusal(loaded.policy, made, found)))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    per_hour: float
+    rates: dict[str, float]
+    day_spread: float | None
+    harms: tuple[float, ...]
+    runs: int | None
+    seed: int | None
+
+
+def _made(loaded: LoadedPolicy, asked: _Asked) -> tuple[PolicyPlan, tuple[Change, ...]]:
+    from tasks.planning.assumed import assume
+    from tasks.planning.mending import changes
+    from tasks.planning.plan import RUNS, SEED, harms_of, make_plan, work_ahead
+
+    # A candidate as good as the champion never meets a goal: what is planned is the guardrails.
+    rules, harms = loaded.policy.model_copy(update={"goal": None}), harms_of(asked.harms)
+    assumed = assume(rules, asked.per_hour, asked.rates, asked.day_spread)
+    cache: Cache = {}
+    runs, seed = asked.runs or RUNS, SEED if asked.seed is None else asked.seed
+    with _progress("Simulating releases", work_ahead(rules, assumed, runs, harms)) as tick:
+        made = make_plan(rules, assumed, runs, seed, tick, harms, cache)
+    if made.works:
+        return made, ()
+    with _progress("Looking for the smallest change", None) as tick:
+        return made, changes(rules, assumed, made, seed, tick, cache)
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Tick]:
+    """A bar on the terminal's error output; elsewhere nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _traffic(text: str) -> float:
+    found = TRAFFIC.fullmatch(text.strip())
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r} is no traffic. Say how many requests in which time: 1000/h, 20/s, 24k/d.",
+            param_hint="--traffic",
+        )
+    count = float(re.sub("[_,]", "", found[1])) * TIMES[found[2]]
+    if not count:
+        raise typer.BadParameter(
+            "without traffic there is nothing to plan with. Say how many requests the model "
+            "answers today: 1000/h.",
+            param_hint="--traffic",
+        )
+    return count * PER_HOUR[found[3]]
+
+
+def _rates(given: list[str]) -> dict[str, float]:
+    """By guardrail; under "" the one for all others."""
+    rates: dict[str, float] = {}
+    for text in given:
+        name, _, value = text.rpartition("=")
+        try:
+            rate = float(value)
+        except ValueError as error:
+            raise _bad_rate(text) from error
+        if not 0.0 < rate < 1.0:
+            raise _bad_rate(text)
+        rates[name.strip()] = rate
+    return rates
+
+
+def _harms(given: list[float]) -> tuple[float, ...]:
+    for harm in given:
+        if not 0.0 < harm <= FURTHEST:
+            raise typer.BadParameter(
+                f"{harm:g} margins cannot be tried. Give a number above 0, to {FURTHEST:g}.",
+                param_hint="--harm",
+            )
+    return tuple(given)
+
+
+def _refuse_nowhere(svg: Path | None) -> None:
+    """Before a minute is spent on a drawing that has no place."""
+    if svg is not None and not svg.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {svg.parent}.", param_hint="--svg")
+
+
+def _bad_rate(text: str) -> typer.BadParameter:
+    return typer.BadParameter(
+        f"{text!r} is no base rate. Give a share above 0 and below 1, for all guardrails (0.01) "
+        'or for one ("slow answers=0.02").',
+        param_hint="--base-rate",
+    )
+
+
+def _draw(file: Path, loaded: LoadedPolicy, made: PolicyPlan) -> None:
+    from tasks.planning.picture import picture
+
+    file.write_text(picture(loaded.policy, made), encoding="utf-8")
+
+
+def _data(loaded: LoadedPolicy, made: PolicyPlan, found: tuple[Change, ...]) -> dict[str, Any]:
+    from tasks.planning.fates import slack
+
+    told = asdict(made)
+    told["assumed"]["rates_given"] = sorted(made.assumed.rates_given)
+    return {
+        "digest": loaded.digest,
+        **told,
+        "works": made.works,
+        "false_rollback": {"share": made.border.rolled_back,
+                           "slack": slack(made.border.rolled_back, made.border.runs)},
+        "false_promotion": {"share": made.wrongly_promoted.promoted,
+                            "guardrail": made.wrongly_promoted.guardrail,
+                            "slack": slack(made.wrongly_promoted.promoted,
+                                           made.wrongly_promoted.runs)},
+        "changes": [asdict(each) for each in found],
+    }  # fmt: skip

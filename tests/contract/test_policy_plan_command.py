@@ -1,0 +1,118 @@
+"""``seatrial policy plan`` prints what a policy would do, or why it cannot work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from deployments.cli.app import app
+
+runner = CliRunner()
+SHORT = """
+policy: short
+extends: low
+ramp: []
+canary: {look_every_hours: 24}
+guardrails:
+  - {name: quality, kind: paired_mean, metric: log_loss, margin: 0.03, rollback_at: 0.012,
+     weight: 0.5, information: 40000, why: test}
+  - {name: errors, kind: proportion, metric: error, margin: 0.02, rollback_at: 0.008,
+     weight: 0.5, information: 500000, at_most: 0.05, why: test}
+"""
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> str:
+    path = tmp_path / "short.yaml"
+    path.write_text(SHORT)
+    return str(path)
+
+
+def planned(*words: str) -> tuple[int, str, str]:
+    done = runner.invoke(app, ["policy", "plan", *words])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_a_plan_that_works_is_told_with_all_that_it_assumes(short: str, tmp_path: Path) -> None:
+    """Days, sight, fates and wrong decisions; a drawing; no progress bar where nobody watches."""
+    drawing = tmp_path / "plan.svg"
+    code, out, err = planned(short, "--traffic", "24k/d", "--runs", "8", "--svg", str(drawing))
+    assert code == 0, err
+    assert "with 1,000 requests an hour" in out
+    assert "quality: days differ by 0.0195 (from information: 15.25 days, 40000)" in out
+    assert "errors: 0.025 of the champion's answers (half of at_most)" in out
+    for heading in ("Days at each step", "Promoted after", "could show", "Wrong decisions"):
+        assert heading in out
+    assert "This plan works: 100% of sound candidates are promoted" in out
+    assert err == f"Drawn: {drawing}\n"
+    assert max(map(len, out.splitlines())) <= 80
+    assert ElementTree.fromstring(drawing.read_text()).tag.endswith("svg")
+
+
+def test_programs_read_the_same_plan(short: str) -> None:
+    """The same seed is the same plan; rates carry their slack."""
+    words = (
+        short,
+        "--traffic",
+        "1000/h",
+        "--runs",
+        "8",
+        "--base-rate",
+        "0.01",
+        "--harm",
+        "2",
+        "--json",
+    )
+    code, out, err = planned(*words)
+    assert (code, err) == (0, "")
+    row = json.loads(out)
+    assert row["works"] is True and row["digest"].startswith("sha256:")
+    assert row["assumed"]["base_rates"] == {"errors": 0.01}
+    assert 0.0 <= row["false_rollback"]["share"] <= row["false_rollback"]["slack"] + 0.05
+    assert row["false_promotion"]["share"] <= 0.1 + row["false_promotion"]["slack"]
+    assert {each["harm"] for each in row["fates"]} == {1.0, 2.0}
+    assert planned(*words)[1] == out
+
+
+def test_a_plan_that_cannot_work_is_refused_with_what_would_help(short: str) -> None:
+    """Too little traffic for the least number of rows: exit 1, and the traffic that is enough."""
+    code, out, err = planned(short, "--traffic", "3/h", "--runs", "5", "--base-rate", "0.01")
+    assert code == 1
+    assert "This plan does not work." in out
+    assert "short cannot work with this traffic" in err
+    assert "fewer than 100 rows by its deadline" in " ".join(err.split())
+    assert "What to do: one of these is enough:" in err
+    assert "/h instead of 3/h" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("low",), 2, "--traffic"),
+        (("low", "--traffic", "lots"), 2, "is no traffic. Say how many requests"),
+        (("low", "--traffic", "1000"), 2, "is no traffic"),
+        (("low", "--traffic", "0/h"), 2, "without traffic there is nothing to plan"),
+        (("low", "--traffic", "-5/h"), 2, "is no traffic"),
+        (("low", "--traffic", "1/h", "--base-rate", "0"), 2, "is no base rate"),
+        (("low", "--traffic", "1/h", "--base-rate", "errors=1.2"), 2, "is no base rate"),
+        (("low", "--traffic", "1/h", "--base-rate", "nan"), 2, "is no base rate"),
+        (("low", "--traffic", "1/h", "--base-rate", "x=0.1"), 1, "x: no guardrail of shares"),
+        (("low", "--traffic", "1/h", "--day-spread", "-1"), 1, "spread between days is -1"),
+        (("low", "--traffic", "1/h", "--harm", "0"), 2, "0 margins cannot be tried"),
+        (("low", "--traffic", "1/h", "--harm", "nan"), 2, "nan margins cannot be tried"),
+        (("low", "--traffic", "1/h", "--svg", "/none/x.svg"), 2, "there is no folder /none"),
+        (("nobody", "--traffic", "1/h"), 1, "Known policies:"),
+        (("regulated", "--traffic", "1/h"), 1, '--base-rate "errors=0.01"'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_planned_says_what_to_write_instead(
+    words: tuple[str, ...], code: int, said: str
+) -> None:
+    """A slip is usage (2), a policy or a number that does not fit it is refused (1)."""
+    found, out, err = planned(*words)
+    assert (found, out) == (code, "")
+    assert said in " ".join(err.replace("│", " ").split())

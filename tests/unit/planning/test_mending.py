@@ -1,0 +1,59 @@
+"""A change that would help changes one thing, and what it makes is still a policy."""
+
+from __future__ import annotations
+
+from policies.loader import find
+from policies.schema import ReleasePolicy
+from tasks.planning.assumed import assume
+from tasks.planning.fates import Fate
+from tasks.planning.mending import changes, with_deadlines, with_margins
+from tasks.planning.plan import PolicyPlan, held_at
+from tasks.planning.voyage import sail
+from tests.unit.planning.planned_policy import planned_policy
+
+FLIGHTS = find("flight-delay").policy
+
+
+def differing(left: ReleasePolicy, right: ReleasePolicy) -> set[str]:
+    one, two = (each.model_dump() for each in (left, right))
+    return {field for field in one if one[field] != two[field]}
+
+
+def test_later_deadlines_change_only_the_steps_that_were_named() -> None:
+    """Ramp steps by their weight, the others by their stage."""
+    later = with_deadlines(FLIGHTS, ("shadow", "ramp 25 %"), 1.5)
+    assert differing(FLIGHTS, later) == {"shadow", "ramp"}
+    assert later.shadow.deadline_days == 63
+    assert [step.deadline_days for step in later.ramp] == [32, 21]
+    assert ReleasePolicy.model_validate(later.model_dump()) == later
+
+
+def test_wider_margins_take_the_groups_along() -> None:
+    """Two digits, as a person writes them; rollback_at stays."""
+    wider = with_margins(FLIGHTS, ("quality",), 1.25)
+    assert differing(FLIGHTS, wider) == {"guardrails"}
+    quality, old = wider.guardrails[0], FLIGHTS.guardrails[0]
+    assert (quality.margin, quality.rollback_at) == (0.025, old.rollback_at)
+    assert quality.segments and quality.segments.margin == 0.1
+    assert wider.guardrails[1:] == FLIGHTS.guardrails[1:]
+
+
+def test_a_plan_that_waits_for_rows_needs_traffic_or_days() -> None:
+    """The smallest of each kind is told with its numbers; a margin would not help."""
+    policy = planned_policy()
+    policy = policy.model_copy(
+        update={"canary": policy.canary.model_copy(update={"min_rows": 12_000})}
+    )
+    assumed = assume(policy, 400.0, {"": 0.02}, 0.005)
+    lost = sail(policy, assumed, {}, 1, 0, {})
+    none = Fate("", 0.0, 0.0, 1, 0.0, 0.0, 1.0, 0, 0, 0)
+    held = held_at([lost])
+    assert held == (("canary 5 %", "rows", 1.0),)
+    plan = PolicyPlan("low", assumed, 1, 1, (), (), none, none, (), None, None, 0.0, held)
+    assert not plan.works
+    found = {each.kind: each for each in changes(policy, assumed, plan, 1, lambda: None, {}, 1)}
+    assert set(found) == {"traffic", "days"}
+    assert 1.0 < found["traffic"].factor <= 1.5  # 10,080 answers until the deadline
+    assert "/h instead of 400/h" in found["traffic"].told
+    assert "canary 5 % may take" in found["days"].told
+    assert "instead of 21" in found["days"].told
