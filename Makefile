@@ -18,7 +18,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	"$$each" -c '$(FITS)' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help demo power promises judges docs-messages test test-unit test-long test-browser test-slow lint format types imports policies check lock clean
+.PHONY: help demo power promises judges looks docs-messages test test-unit test-long test-browser test-slow lint format types imports policies check lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -32,8 +32,12 @@ power: $(INSTALLED) ## print how often the demo's policy decides rightly
 judges: $(INSTALLED) ## judge recorded releases by our rule and by those of other systems
 	$(BIN)/python -m tests.benchmarks.judges
 
+looks: $(INSTALLED) ## measure what a look costs as a release grows
+	$(BIN)/python -m tests.benchmarks.looks
+
 promises: $(INSTALLED) ## simulate and print the error rates of docs/statistics.md
 	$(BIN)/python -m tests.statistical.promises
+	$(BIN)/python -m tests.statistical.flights
 
 docs-messages: $(INSTALLED) ## write the reference page of all Slack messages
 	$(BIN)/python -m deployments.messages

@@ -134,33 +134,35 @@ def _ruled(finding: Finding, code: ReasonCode, reason: str, item: Evidence) -> _
 def _check(item: Evidence) -> _Ruled:
     if (status := _status(item)) is not None:
         return status
-    if item.effect is None or item.limit is None:
+    value, limit = _number(item.effect), _number(item.limit)
+    if value is None or limit is None:
         reason = f"{item.name}: nothing to compare."
         return _ruled(Finding.INVALID, "nothing_to_judge", reason, item)
-    told = f"{item.effect:.4g} {item.unit} against at most {item.limit:g}".replace("  ", " ")
-    if item.effect > item.limit:
+    told = f"{value:.4g} {item.unit} against at most {limit:g}".replace("  ", " ")
+    if value > limit:
         return _ruled(Finding.HARMFUL, "check_failed", f"{item.name} failed: {told}.", item)
     return Finding.SAFE, "check_holds", f"{item.name} holds: {told}."
 
 
 def _guardrail(policy: ReleasePolicy, item: Evidence) -> _Ruled:
-    if item.log_e_harm is not None and item.weight > 0:
-        alone = math.log(item.weight) + item.log_e_harm
+    harm, safe, margin = map(_number, (item.log_e_harm, item.log_e_safe, item.margin))
+    if harm is not None and item.weight > 0:
+        alone = math.log(item.weight) + harm
         if alone >= -math.log(policy.budget.rollback_alpha):
             return Finding.HARMFUL, "harm_proven", f"{item.name} is harmful: {_effect(item)}."
     if (status := _status(item)) is not None:
         return status
-    if item.log_e_safe is None or item.margin is None:
+    if harm is None or safe is None or margin is None:
         reason = f"{item.name}: no evidence value was computed."
         return _ruled(Finding.INVALID, "nothing_to_judge", reason, item)
-    if item.log_e_safe >= -math.log(policy.budget.promote_beta):
-        reason = f"{item.name} is not worse than {item.margin:g}: {_effect(item)}."
+    if safe >= -math.log(policy.budget.promote_beta):
+        reason = f"{item.name} is not worse than {margin:g}: {_effect(item)}."
         return Finding.SAFE, "within_margin", reason
     return (
         Finding.NOT_ENOUGH_EVIDENCE,
         "not_yet_within_margin",
-        f"{item.name}: not yet shown to be within {item.margin:g}: {_effect(item)}, "
-        f"e-value {power(item.log_e_safe)} of {1 / policy.budget.promote_beta:g} needed.",
+        f"{item.name}: not yet shown to be within {margin:g}: {_effect(item)}, "
+        f"e-value {power(safe)} of {1 / policy.budget.promote_beta:g} needed.",
     )
 
 
@@ -170,9 +172,10 @@ def _goal(policy: ReleasePolicy, step: Step, item: Evidence, ruled: _Ruled) -> _
     if finding is not Finding.SAFE or policy.goal is None:
         return ruled
     needed = -math.log(policy.budget.promote_beta)
-    if item.log_e_better is not None and item.log_e_better >= needed:
+    better = _number(item.log_e_better)
+    if better is not None and better >= needed:
         return finding, code, f"{reason} It is shown to be better than the champion."
-    has = "none" if item.log_e_better is None else power(item.log_e_better)
+    has = "none" if better is None else power(better)
     told = f"{reason} Better than the champion is not shown: e-value {has} of {math.exp(needed):g}"
     if policy.goal.required and step.stage is Stage.SOAK:
         return Finding.NOT_ENOUGH_EVIDENCE, "not_yet_better", f"{told}, and the policy asks for it."
@@ -180,7 +183,16 @@ def _goal(policy: ReleasePolicy, step: Step, item: Evidence, ruled: _Ruled) -> _
 
 
 def _sequential(evidence: Sequence[Evidence]) -> list[Evidence]:
-    return [item for item in evidence if item.kind == "sequential" and item.log_e_harm is not None]
+    return [
+        item
+        for item in evidence
+        if item.kind == "sequential" and _number(item.log_e_harm) is not None
+    ]
+
+
+def _number(value: float | None) -> float | None:
+    """NaN and infinities compare as they like, so they are no numbers here."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _effect(item: Evidence) -> str:

@@ -21,7 +21,8 @@ from datetime import datetime
 from policies.errors import EvidenceError
 from policies.schema import Guardrail
 from policies.vocabulary import Evidence, Moments, WindowPair
-from tasks.evidence.day_mixture import Days, summarise_days
+from tasks.evidence.day_mixture import summarise_days
+from tasks.evidence.day_sums import Days
 from tasks.evidence.summary import NO_MOMENTS, merge_moments, subtract_moments
 from tasks.evidence.windows import by_day, sum_moments
 

@@ -30,11 +30,11 @@ from tasks.evidence.digest import digest_of, digest_of_json
 from tasks.evidence.evidence_file import Looking, Read
 from tasks.evidence.sequential import STATISTICS_VERSION
 from tasks.evidence.step import due_at, weigh_step
+from tasks.evidence.telling import TOO_LARGE
 
 TOLERANCE = 1e-9  # relative; of an e-value, so absolute for its logarithm
 MOST_WINDOWS = 20_000  # of one guardrail: two years of hours
-LOGARITHMS = ("log_e_harm", "log_e_safe")
-_TOO_LARGE = "The windows hold numbers too large to be weighed."
+LOGARITHMS = ("log_e_harm", "log_e_safe", "log_e_better")
 _ADVICE = "Compare the file with the ledger: seatrial why RELEASE --evidence FILE writes it again."
 
 
@@ -122,7 +122,7 @@ def _refuse_malformed(evidence: Sequence[Evidence]) -> None:
             raise EvidenceError(what, advice=_ADVICE)
         days = Counter((window.start, window.step) for window in item.windows)
         for (start, where), count in days.items():
-            if count > 1:
+            if count > 1 and item.status != "invalid":
                 what = f"{item.name} has {count} windows for {start.isoformat()} at {where!r}."
                 raise EvidenceError(what, advice=_ADVICE)
 
@@ -172,11 +172,9 @@ def _weighed(
     windows |= {item.name: item.windows for item in recorded if _has_windows(item)}
     try:
         found = {item.name: item for item in weigh_step(policy, step, windows)}
-    except EvidenceError as error:
-        raise EvidenceError(error.message, advice=error.advice or _ADVICE) from error
     except (ArithmeticError, ValueError) as error:
-        raise EvidenceError(_TOO_LARGE, advice=_ADVICE) from error
-    _refuse_endless(found)
+        raise EvidenceError(TOO_LARGE, advice=_ADVICE) from error
+    _refuse_broken(recorded, found)
     names = {item.name for item in recorded}
     kept = [found.get(item.name, item) for item in recorded if item.kind == "check"
             or item.name in found]  # fmt: skip
@@ -194,11 +192,13 @@ def _is_blind(recorded: Sequence[Evidence]) -> bool:
     )
 
 
-def _refuse_endless(found: Mapping[str, Evidence]) -> None:
+def _refuse_broken(recorded: Sequence[Evidence], found: Mapping[str, Evidence]) -> None:
+    """Windows that cannot be are on the record only where the look itself said so."""
+    known = {item.name for item in recorded if item.status == "invalid"}
     for item in found.values():
-        numbers = (item.effect, item.lower, item.upper, item.log_e_harm, item.log_e_safe)
-        if not all(math.isfinite(value) for value in numbers if value is not None):
-            raise EvidenceError(_TOO_LARGE, advice=_ADVICE)
+        is_broken = item.kind == "sequential" and item.status == "invalid"
+        if is_broken and item.name not in known:
+            raise EvidenceError(item.detail, advice=_ADVICE)
 
 
 def _evidence(recorded: Sequence[Evidence], found: Sequence[Evidence]) -> Iterator[Difference]:

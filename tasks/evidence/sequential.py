@@ -27,34 +27,38 @@ wrong figure costs power, never validity.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Counts, Evidence, Stage, WindowPair
+from tasks.evidence.by_days import HALVINGS, Asked, days_weighed, weigh_days
 from tasks.evidence.count_mixture import CountWindow, log_e_count_above, log_e_count_below
-from tasks.evidence.day_mixture import (
-    Days,
-    log_e_above,
-    log_e_below,
-    log_mean_exp,
-    summarise_days,
-)
+from tasks.evidence.day_mixture import log_e_above, log_e_below, log_mean_exp, summarise_days
+from tasks.evidence.day_sums import Days
 from tasks.evidence.gap import as_declared, gap_days
 from tasks.evidence.onset import mixed, since_each_step
 from tasks.evidence.ratios import by_ratio
 from tasks.evidence.requests import by_request
+from tasks.evidence.running import Running, is_day_mean
 from tasks.evidence.summary import NO_COUNTS, merge_counts
-from tasks.evidence.unit_means import unit_days
+from tasks.evidence.telling import STATISTICS_VERSION as STATISTICS_VERSION
+from tasks.evidence.telling import (
+    TOO_LARGE,
+    Numbers,
+    broken,
+    nothing_yet,
+    on_record,
+    refuse_endless,
+    tell,
+)
 from tasks.evidence.users import by_user
 from tasks.evidence.weighed import Weighed
-from tasks.evidence.windows import both, by_day, is_by_unit, is_rate, is_ratio, sum_moments, tidy
+from tasks.evidence.windows import both, by_day, check_plan, is_rate, is_ratio, tidy
 
-STATISTICS_VERSION = "3"
 MIRRORED_STEP = Stage.SHADOW.value  # where no user meets the candidate
 MANY_EVENTS = 20  # in either arm, before normal theory may weigh a rate
-HALVINGS = 18  # of the interval: finer than anybody reads
 GREATEST_RATE_MARGIN = 0.99  # a looser stage margin than this would ask nothing
 
 
@@ -76,10 +80,32 @@ def weigh(
 
     Windows of one day and step are added together; rows, days and steps may arrive in any
     order. ``EvidenceError`` for windows that cannot be: negative, NaN, more events than rows,
-    the wrong kind, or days that overlap. No windows are scarce evidence, never good evidence.
+    delivered twice, the wrong kind, or days that overlap; and for bounds of the wrong sign. No
+    windows are scarce evidence, never good evidence.
     """
-    if not (math.isfinite(margin_factor) and margin_factor >= 1.0):
-        raise EvidenceError(f"margin_factor is {margin_factor}, it must be at least 1.")
+    check_plan(guardrail, margin_factor)
+    try:
+        if is_day_mean(guardrail):
+            running = Running.of(guardrail, windows)
+            asked = Asked(running, guardrail.margin * margin_factor)
+            (told,) = weigh_days([asked], budget, later_steps=later_steps)
+            told = on_record(told, running.windows)
+        else:
+            told = _weigh(guardrail, windows, budget, margin_factor, later_steps, live=live)
+    except (ArithmeticError, ValueError) as error:
+        raise EvidenceError(f"{guardrail.name}: {TOO_LARGE}") from error
+    return refuse_endless(told)
+
+
+def _weigh(
+    guardrail: Guardrail,
+    windows: Sequence[WindowPair],
+    budget: Budget,
+    margin_factor: float,
+    later_steps: int,
+    *,
+    live: bool,
+) -> Evidence:
     ordered = tidy(guardrail, windows)
     margin = guardrail.margin * margin_factor
     if is_rate(guardrail) and not guardrail.relative:
@@ -88,20 +114,9 @@ def weigh(
     if live and guardrail.is_seen_when_mirrored:
         speaking = tuple(w for w in ordered if w.step != MIRRORED_STEP)
     weighed = _weighed(guardrail, speaking, budget)
-    common = Evidence(
-        name=guardrail.name,
-        kind="sequential",
-        status="scarce",
-        margin=margin,
-        rollback_at=guardrail.rollback_at,
-        weight=guardrail.weight,
-        unit="days",
-        log_e_harm=0.0,
-        log_e_safe=0.0,
-        windows=ordered,
-        detail="No day with rows of both models has been observed yet.",
-    )
-    told = common if weighed is None else _tell(common, weighed, guardrail, margin, budget)
+    told = on_record(nothing_yet(guardrail, margin), ordered)
+    if weighed is not None:
+        told = tell(told, weighed, _numbers(guardrail, weighed, margin, budget), budget)
     if speaking is not ordered:
         whole = _weighed(guardrail, ordered, budget)
         harm = whole.log_e_harm(guardrail.rollback_at) if whole is not None else 0.0
@@ -116,14 +131,31 @@ def _weighed(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
         return by_ratio(guardrail, windows, budget)
     if guardrail.gap is not None:
         return _gap(guardrail, windows, budget)
+    if is_day_mean(guardrail):
+        fold = Running.of(guardrail, windows).folds[0]
+        days = fold.sums.summary(budget.min_clusters)
+        return days_weighed(guardrail, days, budget, fold.rows) if days.n else None
     if guardrail.unit == "user":
         return by_user(guardrail, windows, budget)
-    if is_by_unit(guardrail):
-        return _by_unit(guardrail, windows, budget)
     if guardrail.unit == "request":
         return by_request(guardrail, windows, budget)
-    kind = _rates if is_rate(guardrail) else _paired
-    return kind(guardrail, windows, budget)
+    return _rates(guardrail, windows, budget)
+
+
+def _gap(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
+    found = gap_days(windows, budget.min_clusters)
+    if found is None:
+        return None
+    return days_weighed(guardrail, found[0], budget, found[1], "gap between day means")
+
+
+def _numbers(guardrail: Guardrail, weighed: Weighed, margin: float, budget: Budget) -> Numbers:
+    return Numbers(
+        *_interval(weighed, budget),
+        log_e_harm=weighed.log_e_harm(guardrail.rollback_at),
+        log_e_safe=weighed.log_e_safe(margin),
+        log_e_better=weighed.log_e_safe(0.0),
+    )
 
 
 def _with_onset(told: Evidence, guardrail: Guardrail, budget: Budget, later_steps: int) -> Evidence:
@@ -152,98 +184,78 @@ def weigh_all(
 ) -> list[Evidence]:
     """Every guardrail that has windows, each of its groups by itself, and their gaps.
 
-    A stage widens the margin of the whole; that of a group stays as it is declared.
+    A stage widens the margin of the whole; that of a group stays as it is declared. Windows that
+    cannot be are a comparison that is broken, of their guardrail alone: harm that the others show
+    still counts.
     """
-    found = []
-    for guardrail in guardrails:
-        if guardrail.name not in windows:
-            continue
-        parts = [(guardrail.whole(), margin_factor)]
-        parts += [(part, 1.0) for part in guardrail.by_segment().values()]
-        parts += [(part, 1.0) for part in guardrail.by_gap().values()]
-        found += [
-            as_declared(
-                part,
-                weigh(
+    kept, found = weigh_further(
+        {}, guardrails, windows, budget,
+        margin_factor=margin_factor, later_steps=later_steps, live=live,
+    )  # fmt: skip
+    return [
+        on_record(item, kept[item.name].windows) if kept[item.name].folds else item
+        for item in found
+    ]
+
+
+def weigh_further(
+    before: Mapping[str, Running],
+    guardrails: Sequence[Guardrail],
+    new: Mapping[str, Sequence[WindowPair]],
+    budget: Budget,
+    *,
+    margin_factor: float = 1.0,
+    later_steps: int = 0,
+    live: bool = False,
+) -> tuple[dict[str, Running], list[Evidence]]:
+    """As ``weigh_all``, of the windows that the look before left and those that are ``new``.
+
+    Guardrails weighed by day means cost their new windows only; of all others, and of those whose
+    windows are broken, everything is weighed again. What is returned first is for the next look;
+    it holds the windows, and the evidence of day means leaves them out.
+    """
+    kept: dict[str, Running] = {}
+    found: dict[str, Evidence] = {}
+    asked: list[Asked] = []
+    for part, factor in _parts(guardrails, new.keys() | before.keys(), margin_factor):
+        running = before.get(part.name) or Running(part)
+        arrived = new.get(part.name, ())
+        try:
+            check_plan(part, factor)
+            if is_day_mean(part):
+                running = running.further(arrived)
+                asked.append(Asked(running, part.margin * factor))
+            else:
+                running = running.unfolded(arrived)
+                told = weigh(
                     part,
-                    windows.get(part.name, ()),
+                    running.windows,
                     budget,
                     margin_factor=factor,
                     later_steps=later_steps,
                     live=live,
-                ),
-            )
-            for part, factor in parts
-        ]
-    return found
+                )
+                found[part.name] = as_declared(part, told)
+        except EvidenceError as error:
+            running = running.unfolded(arrived)
+            found[part.name] = broken(part, running.windows, error)
+        kept[part.name] = running
+    for each, told in zip(asked, weigh_days(asked, budget, later_steps=later_steps), strict=True):
+        try:
+            found[told.name] = refuse_endless(told)
+        except EvidenceError as error:
+            found[told.name] = broken(each.running.guardrail, each.running.windows, error)
+    return kept, [found[name] for name in kept]
 
 
-def _tell(
-    common: Evidence, weighed: Weighed, guardrail: Guardrail, margin: float, budget: Budget
-) -> Evidence:
-    least = budget.min_clusters if weighed.least is None else weighed.least
-    enough = weighed.clusters >= least
-    log_e_safe, log_e_better = weighed.log_e_safe(margin), weighed.log_e_safe(0.0)
-    detail = f"{weighed.clusters} {weighed.unit} with rows of both models."
-    if not enough:
-        log_e_safe, log_e_better = min(log_e_safe, 0.0), min(log_e_better, 0.0)
-        detail = f"{weighed.clusters} of at least {least} {weighed.unit} observed."
-    lower, upper = _interval(weighed, budget)
-    return common.model_copy(
-        update={
-            "status": "ok" if enough else "scarce",
-            "effect": weighed.effect,
-            "lower": lower,
-            "upper": upper,
-            "log_e_harm": weighed.log_e_harm(guardrail.rollback_at),
-            "log_e_safe": log_e_safe,
-            "log_e_better": log_e_better,
-            "n": weighed.rows,
-            "clusters": weighed.clusters,
-            "unit": weighed.unit,
-            "method": f"{weighed.method}, statistics {STATISTICS_VERSION}",
-            "detail": detail,
-        }
-    )
-
-
-def _paired(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
-    moments = [sum_moments(w.paired for w in day) for day in by_day(windows)]
-    moments = [m for m in moments if m.n > 0]
-    if not moments:
-        return None
-    days = summarise_days([m.mean for m in moments], [m.n for m in moments], budget.min_clusters)
-    return _days_weighed(guardrail, days, budget, sum(m.n for m in moments), "paired day means")
-
-
-def _by_unit(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
-    found = unit_days(guardrail, windows, budget.min_clusters)
-    if found is None:
-        return None
-    return _days_weighed(guardrail, found[0], budget, found[1], "unit means by day and step")
-
-
-def _gap(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Weighed | None:
-    found = gap_days(windows, budget.min_clusters)
-    if found is None:
-        return None
-    return _days_weighed(guardrail, found[0], budget, found[1], "gap between day means")
-
-
-def _days_weighed(
-    guardrail: Guardrail, days: Days, budget: Budget, rows: int, method: str
-) -> Weighed:
-    reach = 20.0 * (math.sqrt(days.m2 / days.weight) + guardrail.margin)
-    return Weighed(
-        effect=days.mean,
-        log_e_harm=lambda r: log_e_above(days, r, guardrail.information, budget.rollback_alpha),
-        log_e_safe=lambda m: log_e_below(days, m, guardrail.information, budget.promote_beta),
-        lowest=days.mean - reach,
-        highest=days.mean + reach,
-        rows=rows,
-        clusters=days.n,
-        method=method,
-    )
+def _parts(
+    guardrails: Sequence[Guardrail], named: Collection[str], margin_factor: float
+) -> Iterator[tuple[Guardrail, float]]:
+    for guardrail in guardrails:
+        if guardrail.name in named:
+            yield guardrail.whole(), margin_factor
+            yield from ((part, 1.0) for part in guardrail.by_segment().values())
+            yield from ((part, 1.0) for part in guardrail.by_gap().values())
 
 
 @dataclass(frozen=True)
@@ -273,7 +285,8 @@ def _rates(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) 
 
     def safe(bound: float) -> float:
         exact = log_e_count_below(split.rare, bound, margin)
-        return exact + log_e_below(split.many, bound, plan, budget.promote_beta)
+        days = float(log_e_below(split.many, bound, plan, budget.promote_beta))
+        return exact + (min(days, 0.0) if split.many.is_flat else days)
 
     return Weighed(
         effect=split.effect,

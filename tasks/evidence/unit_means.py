@@ -11,42 +11,24 @@ depend on the counts alone and so carry no news of the effect; then a day is one
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from policies.schema import Guardrail
 from policies.vocabulary import Moments, WindowPair
-from tasks.evidence.day_mixture import Days, summarise_days
-from tasks.evidence.windows import by_day
+
+NOBODY = Moments(n=0)
 
 
-def unit_days(
-    guardrail: Guardrail, windows: Sequence[WindowPair], trusted_from: int
-) -> tuple[Days, int] | None:
-    """Days of differences, greater is worse, and the candidate's units in them.
+def unit_differences(
+    guardrail: Guardrail, windows: Sequence[WindowPair]
+) -> list[tuple[float, float, int]]:
+    """Of each window: its weight, how much worse the candidate is, and the candidate's units.
 
-    ``None`` when no window has units of both arms: at full weight there is nobody to compare
-    with, and what was shown before stands.
+    No weight where an arm has nobody: at full weight there is nobody to compare with, and what
+    was shown before stands.
     """
-    means, sizes, units = [], [], 0
-    for day in by_day(windows):
-        pairs = [pair for pair in map(_arms, day) if pair[0].n > 0 and pair[1].n > 0]
-        if not pairs:
-            continue
-        weights = [a.n * b.n / (a.n + b.n) for a, b in pairs]
-        worse = [_worse(guardrail, a, b) for a, b in pairs]
-        size = math.fsum(weights)
-        means.append(math.fsum(w * d for w, d in zip(weights, worse, strict=True)) / size)
-        sizes.append(size)
-        units += sum(b.n for _, b in pairs)
-    return (summarise_days(means, sizes, trusted_from), units) if means else None
-
-
-def _arms(window: WindowPair) -> tuple[Moments, Moments]:
-    none = Moments(n=0)
-    return window.champion_units or none, window.candidate_units or none
-
-
-def _worse(guardrail: Guardrail, champion: Moments, candidate: Moments) -> float:
-    gain = candidate.mean - champion.mean
-    return -gain if guardrail.direction == "up" else gain
+    sign = -1.0 if guardrail.direction == "up" else 1.0
+    return [
+        (a.n * b.n / max(a.n + b.n, 1), sign * (b.mean - a.mean), b.n if a.n else 0)
+        for a, b in ((w.champion_units or NOBODY, w.candidate_units or NOBODY) for w in windows)
+    ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Moments, WindowPair
 from tasks.evidence.arms import Arms
@@ -31,6 +32,8 @@ def by_user(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget)
     if not told:
         return None
     arms = _arms(guardrail, told)
+    if guardrail.relative:
+        _refuse_below_zero(guardrail, arms)
     spread, mean = _before(arms)
     scale = spread**2 / mean**2 if guardrail.relative and mean else spread**2
     means = Means(
@@ -66,6 +69,16 @@ def _arms(guardrail: Guardrail, told: Sequence[tuple[str, Moments, Moments]]) ->
         for column in ([each[1] for each in told], [each[2] for each in told])
     )
     return Arms(step, *a, *b)
+
+
+def _refuse_below_zero(guardrail: Guardrail, arms: Arms) -> None:
+    """Ten percent more than minus ten is less: the bounds would stand on their heads."""
+    sign = -1.0 if guardrail.direction == "up" else 1.0
+    if sign * float((arms.weight * arms.mean_a).sum()) < 0.0:
+        raise EvidenceError(
+            f"{guardrail.name}: the champion's mean is below zero, and bounds are shares of it.",
+            advice="Give the bounds in the metric's own unit: relative: false.",
+        )
 
 
 def _before(arms: Arms) -> tuple[float, float]:

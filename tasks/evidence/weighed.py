@@ -20,3 +20,4 @@ class Weighed:
     method: str
     unit: str = "days"
     least: int | None = None  # clusters before safety may be claimed; the budget's when ``None``
+    is_flat: bool = False  # clusters that differ by nothing tell nothing of chance

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
+from operator import lt, sub
+from typing import get_args
 
 from policies.errors import EvidenceError
 from policies.schema import Guardrail
@@ -20,6 +22,8 @@ from tasks.evidence.summary import (
 )
 
 SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
+LARGEST = 1e70  # beyond it sums of squares of squares overflow
+KINDS = get_args(Guardrail.model_fields["kind"].annotation)
 
 
 def is_by_unit(guardrail: Guardrail) -> bool:
@@ -49,21 +53,86 @@ def both(window: WindowPair) -> tuple[Counts, Counts]:
     return window.champion or NO_COUNTS, window.candidate or NO_COUNTS
 
 
+def check_plan(guardrail: Guardrail, margin_factor: float) -> None:
+    """The schema refuses all of this; what came by another way is refused here."""
+    if guardrail.kind not in KINDS:
+        raise EvidenceError(f"{guardrail.name} is of the unknown kind {guardrail.kind!r}.")
+    if not (math.isfinite(margin_factor) and margin_factor >= 1.0):
+        raise EvidenceError(f"margin_factor is {margin_factor}, it must be at least 1.")
+    if not 0.0 <= guardrail.rollback_at < guardrail.margin < LARGEST:
+        raise EvidenceError(
+            f"{guardrail.name} has the margin {guardrail.margin} and rolls back at "
+            f"{guardrail.rollback_at}: bounds are of harm, and the margin is the greater one."
+        )
+    if not 0.0 < guardrail.information < math.inf:
+        raise EvidenceError(f"{guardrail.name} plans for information {guardrail.information}.")
+
+
 def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
-    """Checked, in order of day and step, those of one day and step added together."""
-    for window in windows:
-        _check(guardrail, window)
+    """Checked, in order of day and step, those of one day and step added together.
+
+    Parts of one day and step are added. One that stands twice, word for word, was delivered
+    twice: counting its rows again would be evidence of nothing.
+    """
+    if not _are_sound(guardrail, windows):
+        for window in windows:
+            if (fault := _fault(guardrail, window)) is not None:
+                where = f"{guardrail.name}: window {window.start} {window.step!r}"
+                raise EvidenceError(f"{where} {fault}.")
+    found = tuple(windows)
+    starts = [window.start for window in found]
+    if not all(map(lt, starts, starts[1:])):
+        found = _in_order(guardrail, found)
+        starts = [window.start for window in found]
+    if guardrail.unit == "day":
+        _refuse_parts_of_days(guardrail, starts)
+    return found
+
+
+def _are_sound(guardrail: Guardrail, windows: Sequence[WindowPair]) -> bool:
+    """Whether nothing needs a second look: one pass for the many windows that are paired."""
+    if guardrail.kind != "paired_mean" or guardrail.gap is not None:
+        return False
+    most, least = LARGEST, -LARGEST
+    return all(
+        (m := w.paired) is not None
+        and 0 <= m.n <= most
+        and least <= m.mean <= most
+        and 0 <= m.m2 <= most
+        and w.start.tzinfo is not None
+        for w in windows
+    )
+
+
+def _in_order(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
     ordered = sorted(windows, key=lambda w: (w.start, w.step, w.model_dump_json()))
-    groups = groupby(ordered, key=lambda w: (w.start, w.step))
-    added = tuple(_add(guardrail, list(group)) for _, group in groups)
-    for earlier, later in pairwise(added if guardrail.unit == "day" else ()):
-        if timedelta(0) < later.start - earlier.start < SHORTEST_DAY:
+    for one, other in pairwise(ordered):
+        if one == other and has_rows(one):
             raise EvidenceError(
-                f"{guardrail.name}: windows at {earlier.start} and {later.start} are not whole "
-                "days, and parts of a day are not independent.",
-                advice="Sum the rows of each local day and step into one window.",
+                f"{guardrail.name}: the window {one.start} {one.step!r} stands twice.",
+                advice="Count each row once: the source delivered the same sums two times.",
             )
-    return added
+    groups = groupby(ordered, key=lambda w: (w.start, w.step))
+    return tuple(_add(guardrail, list(group)) for _, group in groups)
+
+
+def _refuse_parts_of_days(guardrail: Guardrail, starts: Sequence[datetime]) -> None:
+    gaps = set(map(sub, starts[1:], starts))
+    if any(timedelta(0) < gap < SHORTEST_DAY for gap in gaps):
+        pairs = pairwise(starts)
+        earlier, later = next(p for p in pairs if timedelta(0) < p[1] - p[0] < SHORTEST_DAY)
+        raise EvidenceError(
+            f"{guardrail.name}: windows at {earlier} and {later} are not whole days, and parts of "
+            "a day are not independent.",
+            advice="Sum the rows of each local day and step into one window.",
+        )
+
+
+def has_rows(window: WindowPair) -> bool:
+    parts = (window.paired, window.champion, window.candidate)
+    units = (window.champion_units, window.candidate_units)
+    pairs = (window.champion_pairs, window.candidate_pairs)
+    return any(part is not None and part.n > 0 for part in (*parts, *units, *pairs))
 
 
 def _add(guardrail: Guardrail, group: Sequence[WindowPair]) -> WindowPair:
@@ -97,47 +166,52 @@ def _sum_pairs(parts: Iterable[PairMoments | None]) -> PairMoments:
     return total
 
 
-def _check(guardrail: Guardrail, window: WindowPair) -> None:
-    where = f"{guardrail.name}: window {window.start} {window.step!r}"
+def _fault(guardrail: Guardrail, window: WindowPair) -> str | None:
+    """What is impossible about a window."""
     if window.start.tzinfo is None:
-        raise EvidenceError(f"{where} has a start without a time zone.")
+        return "has a start without a time zone"
     if is_rate(guardrail):
-        if window.champion is None or window.candidate is None:
-            raise EvidenceError(f"{where} lacks the counts of an arm.")
-        for counts in (window.champion, window.candidate):
-            if not 0 <= counts.events <= counts.n:
-                raise EvidenceError(f"{where} has {counts.events} events in {counts.n} rows.")
-        return
+        return _fault_of_counts(window.champion) or _fault_of_counts(window.candidate)
     if is_by_unit(guardrail):
         if window.champion_units is None or window.candidate_units is None:
-            raise EvidenceError(f"{where} lacks the units of an arm.")
-        _check_moments(where, window.champion_units)
-        _check_moments(where, window.candidate_units)
-        return
+            return "lacks the units of an arm"
+        champion = _fault_of_moments(window.champion_units)
+        return champion or _fault_of_moments(window.candidate_units)
     if is_ratio(guardrail):
-        if window.champion_pairs is None or window.candidate_pairs is None:
-            raise EvidenceError(f"{where} lacks the two sums of an arm.")
-        _check_pairs(where, window.champion_pairs)
-        _check_pairs(where, window.candidate_pairs)
-        return
+        return _fault_of_pairs(window.champion_pairs) or _fault_of_pairs(window.candidate_pairs)
     if window.paired is None:
-        raise EvidenceError(f"{where} has no paired differences.")
-    _check_moments(where, window.paired)
+        return "has no paired differences"
     if guardrail.gap is not None:
         if window.others is None:
-            raise EvidenceError(f"{where} lacks the rows outside of the group.")
-        _check_moments(where, window.others)
+            return "lacks the rows outside of the group"
+        return _fault_of_moments(window.paired) or _fault_of_moments(window.others)
+    return _fault_of_moments(window.paired)
 
 
-def _check_moments(where: str, part: Moments) -> None:
-    if part.n < 0 or not math.isfinite(part.mean) or not part.m2 >= 0 or math.isinf(part.m2):
-        raise EvidenceError(f"{where} has n={part.n}, mean={part.mean}, M2={part.m2}.")
+def _fault_of_counts(part: Counts | None) -> str | None:
+    if part is None:
+        return "lacks the counts of an arm"
+    possible = 0 <= part.events <= part.n < math.inf
+    return None if possible else f"has {part.events} events in {part.n} rows"
 
 
-def _check_pairs(where: str, part: PairMoments) -> None:
+def _fault_of_moments(part: Moments) -> str | None:
+    if not (0 <= part.n < math.inf and math.isfinite(part.mean) and 0 <= part.m2 < math.inf):
+        return f"has n={part.n}, mean={part.mean}, M2={part.m2}"
+    if max(part.n, abs(part.mean), part.m2) > LARGEST:
+        return f"has numbers too large to be weighed: mean={part.mean:g}, M2={part.m2:g}"
+    return None
+
+
+def _fault_of_pairs(part: PairMoments | None) -> str | None:
     """Two numbers cannot vary together by more than each varies (Cauchy and Schwarz)."""
-    _check_moments(where, Moments.model_construct(n=part.n, mean=part.mean_x, m2=part.m2_x))
-    _check_moments(where, Moments.model_construct(n=part.n, mean=part.mean_y, m2=part.m2_y))
+    if part is None:
+        return "lacks the two sums of an arm"
+    for mean, m2 in ((part.mean_x, part.m2_x), (part.mean_y, part.m2_y)):
+        fault = _fault_of_moments(Moments.model_construct(n=part.n, mean=mean, m2=m2))
+        if fault is not None:
+            return fault
     most = math.sqrt(part.m2_x) * math.sqrt(part.m2_y)
     if not abs(part.c_xy) <= most * (1.0 + 1e-6) + 1e-9:
-        raise EvidenceError(f"{where} has c_xy={part.c_xy}, which its variances do not allow.")
+        return f"has c_xy={part.c_xy}, which its variances do not allow"
+    return None

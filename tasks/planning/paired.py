@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from policies.schema import Guardrail, ReleasePolicy
 from policies.vocabulary import Moments, Step, WindowPair
-from tasks.evidence.day_mixture import LEAST_THINNING
+from tasks.evidence.day_sums import LEAST_THINNING
 from tasks.planning.assumed import HOURS, MONDAY, Assumed
 from tasks.planning.streams import Part, by_day
 

@@ -18,7 +18,8 @@ import pytest
 
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Moments, WindowPair
-from tasks.evidence.sequential import _by_unit
+from tasks.evidence.by_days import days_weighed
+from tasks.evidence.running import Running
 
 CAP, MARGIN, ROLLBACK_AT = 60.0, 2.0, 0.8
 REVENUE = Guardrail(
@@ -68,10 +69,14 @@ def _rates(effect: float) -> tuple[float, float]:
     harmed = passed = 0
     for _ in range(RUNS):
         windows = list(_windows(rng, effect))
-        looks = [_by_unit(REVENUE, windows[:n], BUDGET) for n in range(1, len(windows) + 1)]
-        seen = [look for look in looks if look is not None]
+        looks = [Running.of(REVENUE, windows[:n]).folds[0] for n in range(1, len(windows) + 1)]
+        seen = [
+            days_weighed(REVENUE, look.sums.summary(BUDGET.min_clusters), BUDGET, look.rows)
+            for look in looks
+            if look.sums.n
+        ]
         harmed += any(look.log_e_harm(ROLLBACK_AT) >= THRESHOLD for look in seen)
-        passed += any(look.log_e_safe(MARGIN) >= THRESHOLD for look in seen if look.days >= 7)
+        passed += any(look.log_e_safe(MARGIN) >= THRESHOLD for look in seen if look.clusters >= 7)
     return harmed / RUNS, passed / RUNS
 
 

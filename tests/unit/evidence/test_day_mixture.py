@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.evidence.day_mixture import (
-    LEAST_THINNING,
     SCALES,
-    Days,
     _log_e,
     log_e_above,
     log_e_below,
     log_mean_exp,
     summarise_days,
 )
+from tasks.evidence.day_sums import LEAST_THINNING, Days, DaySums
 
 MEANS = st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=25)
 
@@ -107,3 +107,14 @@ def test_the_unit_of_the_metric_does_not_matter(means: list[float], unit: float)
     here = log_e_above(summarise_days(means, rows, 7), 0.01, 60, 0.05)
     there = summarise_days([m * unit for m in means], rows, 7)
     assert log_e_above(there, 0.01 * unit, 60 / unit**2, 0.05) == pytest.approx(here, abs=1e-6)
+
+
+@given(MEANS, st.lists(st.integers(1, 1000), min_size=25, max_size=25))
+def test_days_folded_one_by_one_are_all_days_at_once(means: list[float], rows: list[int]) -> None:
+    """Also where neighbours are alike, so that thinning counts."""
+    means = sorted(means)
+    one_by_one = DaySums()
+    for day, count in zip(means, rows, strict=False):
+        one_by_one = one_by_one.with_day(day, count)
+    found = astuple(one_by_one.summary(4))
+    assert found == pytest.approx(astuple(summarise_days(means, rows[: len(means)], 4)), abs=1e-9)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Counts, Moments, WindowPair
+from tasks.evidence.running import Running
 from tasks.evidence.sequential import weigh
-from tasks.evidence.unit_means import unit_days
 
 BUDGET = Budget(rollback_alpha=0.05, promote_beta=0.05, min_clusters=7)
 REVENUE = Guardrail(
@@ -83,11 +83,11 @@ def test_weights_come_from_counts_alone(rows: list[tuple[int, int, int, float]])
     windows = [window(d, (na, m), (nb, m / 2), f"s{i}") for i, (d, na, nb, m) in enumerate(rows)]
     moved = [window(d, (na, m + 7), (nb, m / 2 + 7), f"s{i}")
              for i, (d, na, nb, m) in enumerate(rows)]  # fmt: skip
-    one, other = (unit_days(REVENUE, sorted(w, key=lambda x: x.start), 7) for w in (windows, moved))
-    assert (one is None) == (other is None)
-    if one is not None and other is not None:
-        assert (one[1], one[0].weight, one[0].n) == (other[1], other[0].weight, other[0].n)
-        assert other[0].mean == pytest.approx(one[0].mean, abs=1e-9)
+    one, other = (Running.of(REVENUE, each).folds[0] for each in (windows, moved))
+    assert (one.rows, one.sums.weight, one.sums.n) == (other.rows, other.sums.weight, other.sums.n)
+    assert other.sums.first + other.sums.mean == pytest.approx(
+        one.sums.first + one.sums.mean, abs=1e-9
+    )
 
 
 def test_windows_of_another_kind_are_refused() -> None:

@@ -154,6 +154,18 @@ def test_pass_needs_every_guardrail_shown_safe(items: list[Evidence]) -> None:
         assert all((i.log_e_safe or -1.0) >= needed and i.status == "ok" for i in items)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", ["log_e_harm", "log_e_safe", "margin", "effect", "limit"])
+def test_no_number_is_never_good(field: str, value: float) -> None:
+    """Neither NaN nor an infinity passes, proves harm, or breaks the judging."""
+    item = (check if field in ("effect", "limit") else guardrail)().model_copy(
+        update={field: value}
+    )
+    verdict = judge(POLICY, STEP, [item])
+    assert (verdict.decision, verdict.finding) == (Decision.HOLD, Finding.INVALID)
+    assert verdict.judged[0].code == "nothing_to_judge"
+
+
 CODES = [
     (guardrail(), "within_margin"),
     (guardrail(log_e_safe=0.0), "not_yet_within_margin"),
