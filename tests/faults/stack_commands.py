@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import psutil
@@ -111,6 +112,13 @@ def seatrial(home: Path, *words: str, timeout: float = 240) -> Ran:
         env=os.environ | {"COLUMNS": "200"},
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def begin(*words: str, home: Path, told: IO[Any]) -> subprocess.Popen[bytes]:
+    """A command that goes on; it hears Ctrl-C also where the tests run in the background."""
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    command = [PROGRAM, "--home", str(home), *words]
+    return subprocess.Popen(command, stdout=told, stderr=told, preexec_fn=heard)
 
 
 def alive(home: Path) -> list[psutil.Process]:

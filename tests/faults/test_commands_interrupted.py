@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ import psutil
 import pytest
 
 from deployments.stack.processes import start, stop, tree
-from tests.faults.stack_commands import PROGRAM, alive, seatrial
+from tests.faults.stack_commands import alive, begin, seatrial
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -24,7 +23,7 @@ def test_ctrl_c_during_up_leaves_no_process(tmp_path: Path) -> None:
     """Exit 3, nothing of it alive; and meanwhile a second ``up`` of this home is refused."""
     home = tmp_path / "home"
     with (tmp_path / "said").open("w+") as said:
-        rising = subprocess.Popen([PROGRAM, "--home", str(home), "up"], stdout=said, stderr=said)
+        rising = begin("up", home=home, told=said)
         end = time.monotonic() + 60
         while len(alive(home)) < 2 and time.monotonic() < end:
             time.sleep(0.1)
@@ -49,7 +48,7 @@ def test_ctrl_c_during_the_demo_leaves_no_process(tmp_path: Path) -> None:
     """While the stack comes up and the models are trained: exit 3, and neither is left alive."""
     home = tmp_path / "home"
     with (tmp_path / "said").open("w+") as said:
-        demo = subprocess.Popen([PROGRAM, "--home", str(home), "demo"], stdout=said, stderr=said)
+        demo = begin("demo", home=home, told=said)
         end = time.monotonic() + 60
         while len(alive(home)) < 2 and time.monotonic() < end:
             time.sleep(0.1)

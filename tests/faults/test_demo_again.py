@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from policies.vocabulary import Outcome
 from tasks.connections import World
 from tasks.ledger.record import live_releases, recall
-from tests.faults.stack_commands import PROGRAM, alive, seatrial
+from tests.faults.stack_commands import alive, begin, seatrial
 
 pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(900)]
 SCENARIO, LOST = "unit_bug", "flight-delay-unit-bug"
@@ -46,13 +45,12 @@ def test_what_an_interrupted_demo_left_is_aborted_by_the_next(
 
 def _interrupt(home: Path, how: signal.Signals) -> None:
     """As soon as its release is on the ledger."""
-    command = [PROGRAM, "--home", str(home), "demo", "--scenario", SCENARIO]
     with home.with_name("said").open("wb") as said:
-        demo = subprocess.Popen(command, stdout=said, stderr=said)
+        demo = begin("demo", "--scenario", SCENARIO, home=home, told=said)
     _until(lambda: demo.poll() is not None or _at_sea(home))
     assert demo.poll() is None, home.with_name("said").read_text()
     demo.send_signal(how)
-    demo.wait(timeout=60)
+    demo.wait(timeout=120)
 
 
 def _until(done: Callable[[], bool]) -> None:
