@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from policies.vocabulary import Moments, WindowPair
+from policies.vocabulary import WindowPair
 from tasks.telemetry.adapters.ibis_rows import (
     answer,
     by_day,
@@ -14,10 +14,10 @@ from tasks.telemetry.adapters.ibis_rows import (
     first_of,
     is_answer,
     moment,
-    utc,
 )
 from tasks.telemetry.adapters.ibis_source import Source, labelled
 from tasks.telemetry.adapters.ibis_sums import row_loss
+from tasks.telemetry.adapters.ibis_units import unit_sums
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS, UNMIRRORED
 from tasks.telemetry.ports import Coverage
@@ -39,7 +39,7 @@ def served_losses(
     coverage = _coverage(every.filter(served), rows, both, moment(now) - horizon)
     live = rows.filter((rows.weight_bp > 0) & rows.unit.notnull())
     days = closed_days(days_of(live, time_zone), horizon, now)
-    return (_sums(_units(by_day(live, days), metric)) if days else ()), coverage
+    return (unit_sums(_units(by_day(live, days), metric)) if days else ()), coverage
 
 
 def _coverage(served: Any, rows: Any, pairs: Any, until: datetime) -> Coverage:
@@ -67,29 +67,6 @@ def _units(rows: Any, metric: str) -> Any:
     units = units.mutate(number=number)
     pure = (units.candidate == 0) | (units.candidate == units.n)
     units = units.filter((units.number == 0) & pure & units.lost.notnull())
-    return units.select("start", "step", "lost", candidate=units.candidate > 0)
-
-
-def _sums(units: Any) -> Sequence[WindowPair]:
-    sums = {}
-    for arm, of_arm in zip(ARMS, (~units.candidate, units.candidate), strict=True):
-        sums[f"{arm}_n"] = of_arm.sum()
-        sums[f"{arm}_mean"] = units.lost.mean(where=of_arm)
-        sums[f"{arm}_var"] = units.lost.var(how="pop", where=of_arm)
-    found = units.group_by(["start", "step"]).aggregate(**sums).order_by(["start", "step"])
-    return tuple(
-        WindowPair(
-            start=utc(row["start"]),
-            step=row["step"],
-            champion_units=_moments(row, ARMS[0]),
-            candidate_units=_moments(row, ARMS[1]),
-        )
-        for row in answer(found)
+    return units.select(
+        "start", "step", posted=units.n, value=units.lost, candidate=units.candidate > 0
     )
-
-
-def _moments(row: dict[str, Any], arm: str) -> Moments:
-    n = row[f"{arm}_n"]
-    if not n:
-        return Moments(n=0)
-    return Moments(n=n, mean=row[f"{arm}_mean"], m2=max(0.0, row[f"{arm}_var"]) * n)

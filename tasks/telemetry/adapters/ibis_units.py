@@ -17,7 +17,7 @@ def unit_windows(
     source: Any, release_id: str, metric: UnitMetric, now: datetime, time_zone: str
 ) -> Sequence[WindowPair]:
     units = _answered(source, release_id, metric, now, time_zone)
-    return () if units is None else _sums(units, metric)
+    return () if units is None else unit_sums(units)
 
 
 def missing_windows(
@@ -120,7 +120,8 @@ def _units(rows: Any, metric: UnitMetric) -> Any:
     return units.select("start", "step", "posted", value=value, candidate=units.candidate > 0)
 
 
-def _sums(units: Any, metric: UnitMetric) -> Sequence[WindowPair]:
+def unit_sums(units: Any) -> Sequence[WindowPair]:
+    """Moments of ``value`` by day, step and arm, where something was posted of a unit."""
     sums = {"posted": units.posted.sum()}
     for arm, of_arm in (("champion", ~units.candidate), ("candidate", units.candidate)):
         sums[f"{arm}_n"] = of_arm.sum()
