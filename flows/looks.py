@@ -28,7 +28,7 @@ def look_at_traffic(log: Log, state: Release, step: Step) -> list[Evidence]:
 def weighed(log: Log, state: Release, step: Step) -> list[Evidence]:
     policy, now = state.policy, log.now()
     try:
-        observation = observe(log.release_id, state.model, policy, step, now, state.thresholds)
+        observation = observe(log.release_id, state.model, policy, step, now, state.frozen)
         return [
             *weigh(policy, step, observation.windows),
             rows_evidence(policy, step, observation),

@@ -18,9 +18,9 @@ from policies.vocabulary import (
     Decision,
     Evidence,
     Finding,
+    Frozen,
     Stage,
     Step,
-    Threshold,
     Verdict,
 )
 from tasks.approval.task import check_people
@@ -33,7 +33,7 @@ from tasks.notify import alarm, message
 from tasks.notify.words import who
 from tasks.orchestrator.task import nap, park_if_long, run_id
 from tasks.registry.task import fetch
-from tasks.telemetry.task import thresholds
+from tasks.telemetry.task import settle
 from tasks.traffic.moving import plan_for
 from tasks.traffic.task import move_traffic, read_switch
 
@@ -62,10 +62,10 @@ def begin(model: str, version: str, requester: str, policy: str = "", release_id
     return log
 
 
-def freeze(log: Log, policy: ReleasePolicy) -> dict[str, Threshold]:
+def freeze(log: Log, policy: ReleasePolicy) -> Frozen:
     """Asked of the source only where a guardrail needs it."""
-    needed = any(rail.kind == "quantile" for rail in policy.guardrails)
-    return thresholds(log.model, policy, log.now()) if needed else {}
+    needed = any(r.kind == "quantile" or r.cuped_days for r in policy.guardrails)
+    return settle(log.model, policy, log.now()) if needed else Frozen()
 
 
 def refuse_another(state: Release, release_id: str, model: str, version: str) -> None:

@@ -187,6 +187,8 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
         for field in _QUANTILE:
             if kind is not None and (kind == "quantile") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the kind quantile, and only there."
+        if _at(rail, "cuped_days") is not None:
+            yield from _cuped_fits(rail, place)
         named = metric in ("business", "missing")
         if metric is not None and named != (_at(rail, "name_of_metric") is not None):
             yield (*place, "name_of_metric"), "belongs to the metrics business and missing alone."
@@ -195,6 +197,17 @@ def _guardrails_agree(document: Mapping[str, Any]) -> Found:
         for field in _BUSINESS:
             if metric is not None and (metric == "business") != (_at(rail, field) is not None):
                 yield (*place, field), "belongs to the metric business, and only there."
+
+
+def _cuped_fits(rail: Any, place: Where) -> Found:
+    if _at(rail, "kind") not in (None, "mean"):
+        yield (*place, "cuped_days"), "belongs to the kind mean, and only there."
+    if _at(rail, "relative") is True:
+        yield (
+            (*place, "relative"),
+            "does not go with cuped_days, which moves the mean that shares are taken of. Write "
+            "false and the bounds in the metric's own unit.",
+        )
 
 
 def _groups_agree(rail: Any, block: str, place: Where) -> Found:

@@ -173,6 +173,7 @@ def _guardrail(rail: Guardrail) -> tuple[str, ...]:
         *_gap(rail.gap),
         *_quantile(rail),
         *_business(rail),
+        *_cuped(rail),
     )
 
 
@@ -213,6 +214,16 @@ def _business(rail: Guardrail) -> tuple[str, ...]:
         f"The metric is {rail.name_of_metric}{per}, better when it goes {rail.direction}; a unit "
         f"counts once a step, {cap}, and as {missing} when nothing was posted of it.",
         "A step for which nobody has posted it is not enough evidence.",
+    )
+
+
+def _cuped(rail: Guardrail) -> tuple[str, ...]:
+    if rail.cuped_days is None:
+        return ()
+    return (
+        "What a unit brings is told apart from what it was to be expected to bring, by the "
+        f"{_days(rail.cuped_days)} before the release (CUPED). How far is estimated on the days "
+        "before, recorded when the release opens, and does not change.",
     )
 
 

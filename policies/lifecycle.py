@@ -27,12 +27,12 @@ from policies.vocabulary import (
     Digest,
     Entry,
     Finding,
+    Frozen,
     Outcome,
     Serving,
     SignOff,
     Stage,
     Step,
-    Threshold,
     TrafficPlan,
     TrafficVariant,
     Value,
@@ -133,7 +133,7 @@ class Release(Value):
     policy_digest: Digest | None = None
     policy_document: dict[str, Any] = {}
     versions: dict[str, str] = {}
-    thresholds: dict[str, Threshold] = {}  # by guardrail, frozen when it opened
+    frozen: Frozen = Frozen()  # when it opened
     run_id: str | None = None
     opened_at: datetime | None = None
     step: Step | None = None
@@ -221,10 +221,9 @@ def _opened(_: Release, entry: Entry) -> dict[str, Any]:
         "policy_digest": data["policy_digest"],
         "policy_document": data["policy_document"],
         "versions": data["versions"],
-        "thresholds": {
-            name: Threshold.model_validate(each)
-            for name, each in data.get("thresholds", {}).items()
-        },
+        "frozen": Frozen(
+            thresholds=data.get("thresholds", {}), adjustments=data.get("adjustments", {})
+        ),
         "run_id": data.get("run_id"),
         "opened_at": entry.at,
     }

@@ -214,6 +214,8 @@ class Guardrail(Rule):
     direction: Literal["up", "down"] | None = None  # which way is better
     cap: Positive | None = None  # no unit counts for more, up or down; fixed beforehand
     without_value: Literal["zero", "left_out"] | None = None  # a unit nothing was posted of
+    # kind 'mean': values are adjusted by what their unit brought on as many days before (CUPED)
+    cuped_days: Annotated[int, Field(ge=1, le=90)] | None = None
     # kind 'ratio': the sum of name_of_metric over that of another one, or over "requests"
     per: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
     # kind 'quantile': answers above the champion's quantile of the days before the release
@@ -261,6 +263,8 @@ class Guardrail(Rule):
             raise ValueError("per belongs to the kind 'ratio', and only there")
         if self.kind == "ratio" and self.unit != "user":
             raise ValueError("a ratio is summed by user: unit must be 'user'")
+        if self.cuped_days is not None and (self.kind != "mean" or self.relative):
+            raise ValueError("cuped_days belongs to the kind 'mean' with bounds in its own unit")
         if (self.name_of_metric is not None) != (self.metric in ("business", "missing")):
             raise ValueError("name_of_metric belongs to 'business' and 'missing', and only there")
         own = (self.direction, self.cap, self.without_value)

@@ -197,6 +197,29 @@ class Threshold(Value):
     until: datetime
 
 
+class Adjustment(Value):
+    """How far a unit's value was to be expected from what it brought before a release, frozen.
+
+    A value becomes value - theta x (what a day of the unit brought from ``since`` to ``until`` -
+    ``mean``); one of a unit without such days stays as it is. Any ``theta`` keeps a difference of
+    randomised arms unbiased; theta 0: too few units showed what it should be.
+    """
+
+    theta: float
+    mean: float  # of a day, over the units below
+    n: int  # units that theta was estimated of
+    correlation: float  # of the days before with a first day afterwards
+    since: datetime
+    until: datetime
+
+
+class Frozen(Value):
+    """What is settled when a release opens, before its first answer; by guardrail."""
+
+    thresholds: dict[str, Threshold] = {}
+    adjustments: dict[str, Adjustment] = {}
+
+
 class Bins(Value):
     """How the values of one column are counted, frozen from a reference: else nothing compares.
 

@@ -24,7 +24,7 @@ from tasks.connections import World
 from tasks.gate.choosing import policy_of
 from tasks.ledger.record import live_releases, refuse_quarantined
 from tasks.registry.reference import reference_rows
-from tasks.telemetry.log_buckets import thresholds_of
+from tasks.telemetry.history import frozen_of
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.sampling import sample_evidence
 
@@ -103,7 +103,7 @@ def plan_release(
         rows = plan.ask(lambda: _sample(plan, world, rules))
         plan.steps = schedule(rules, plan.now, _per_day(rows or ()))
         _look_at_traffic(plan, rules, rows)
-        plan.ask(lambda: thresholds_of(world.telemetry, model, rules, plan.now))
+        plan.ask(lambda: frozen_of(world.telemetry, model, rules, plan.now))
         _look_at_people(plan, world, rules)
         _look_at_policy(plan, rules)
     return plan

@@ -60,11 +60,23 @@ def _opened(p: Fields) -> _Told:
         f"{name} counts what is later than {Fields(each).text('above')} ms"
         for name, each in p.inside("thresholds").items()
     ]
+    frozen += [_adjusted(name, Fields(each)) for name, each in p.inside("adjustments").items()]
     asked = f"{p.text('requester')} asked for it under policy {p.text('policy')}"
     return _Told(
         f"opened the release of {p.text('model')} v{p.text('version')}{against}",
         "; ".join([asked, *frozen]),
         joined(named("artefact", artefact), named("policy", p.digest("policy_digest"))),
+    )
+
+
+def _adjusted(name: str, p: Fields) -> str:
+    users = f"{figure(p.number('n'))} users"
+    if p.number("theta") == 0.0:
+        return f"{name} is not adjusted, for what {users} brought before does not show how far"
+    theta, correlation = figure(p.number("theta")), figure(p.number("correlation"))
+    return (
+        f"{name} is adjusted by what {users} brought before: theta {theta}, "
+        f"correlation {correlation}"
     )
 
 

@@ -14,7 +14,7 @@ from policies.lifecycle import Release
 from policies.loader import LoadedPolicy
 from policies.requests import RECORDED, ReleaseRequest, RequestAnswer, answer, release_id_of
 from policies.rerisk import Due, review_due
-from policies.vocabulary import Artefact, Entry, Lease, Message, Threshold, TrafficVariant
+from policies.vocabulary import Artefact, Entry, Frozen, Lease, Message, TrafficVariant
 from policies.watching import Act, Alarm, Seen, pause, untold, watch_act
 from tasks.connections import current
 from tasks.ledger import alarms
@@ -121,7 +121,7 @@ def open_release(
     ruling: LoadedPolicy,
     run_id: str,
     versions: Mapping[str, str],
-    thresholds: Mapping[str, Threshold],
+    frozen: Frozen,
 ) -> Release:
     """Record what is on trial, what serves today, and the policy that rules to the end.
 
@@ -158,7 +158,7 @@ def open_release(
         "policy_digest": ruling.digest,
         "policy_document": ruling.policy.model_dump(mode="json"),
         "versions": dict(versions),
-        "thresholds": {name: each.plain() for name, each in thresholds.items()},
+        **frozen.plain(),
         "run_id": run_id,
     }
     return log.move(log.state(), "opened", opened)

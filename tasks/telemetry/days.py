@@ -8,6 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policies.errors import RefusedError
+from policies.vocabulary import Adjustment
 
 Day = tuple[datetime, datetime]  # start and end, UTC; 23 to 25 hours apart
 Each = Literal["day", "hour"]
@@ -34,6 +35,11 @@ def local_days(first: datetime, last: datetime, time_zone: str) -> Sequence[Day]
         days.append((_midnight(day, zone), _midnight(day + timedelta(days=1), zone)))
         day += timedelta(days=1)
     return days
+
+
+def days_between(period: Adjustment, time_zone: str) -> Sequence[Day]:
+    """The local days from ``since`` on that end by ``until``."""
+    return local_days(period.since, period.until - timedelta(microseconds=1), time_zone)
 
 
 def closed_days(days: Sequence[Day], horizon: timedelta, now: datetime) -> Sequence[Day]:

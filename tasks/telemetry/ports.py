@@ -7,8 +7,16 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from policies.vocabulary import Bins, Counts, Histogram, Value, WindowPair
-from tasks.telemetry.days import Each
+from policies.vocabulary import (
+    Adjustment,
+    Bins,
+    Counts,
+    Histogram,
+    PairMoments,
+    Value,
+    WindowPair,
+)
+from tasks.telemetry.days import Day, Each
 
 
 class Coverage(Value):
@@ -58,6 +66,7 @@ class UnitMetric(Value):
     horizon_hours: float  # values later than this after their prediction do not count
     cap: float  # no unit counts for more than this, up or down
     without_value: Literal["zero", "left_out"]  # a unit for which nothing was posted
+    adjustment: Adjustment | None = None  # by what the unit brought before
 
 
 class UnitRatio(Value):
@@ -223,6 +232,17 @@ class Telemetry(Protocol):
         there, capped. Later days of the same unit would repeat what randomisation dealt its arm
         by chance. Only days to which nothing can be added any more, and only windows for which
         something was posted; a unit that both arms answered in a window counts for neither.
+        ``metric.adjustment``: each value is told apart from what its unit brought before.
+        """
+
+    def unit_history(
+        self, model: str, metric: UnitMetric, *, before: Sequence[Day], then: Sequence[Day]
+    ) -> PairMoments:
+        """Of units served in both stretches of local days, whoever answered.
+
+        x: what a day of ``before`` brought on average, of the days on which the unit was served
+        and, where ``metric`` leaves out silence, something was posted of it; each day capped.
+        y: what the first such day of ``then`` brought, as in ``unit_windows``.
         """
 
     def missing_windows(

@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 
 from policies.drift import Period
 from policies.schema import Guardrail, ReleasePolicy, StageRules
-from policies.vocabulary import Counts, Evidence, Histogram, Step, Threshold, Value, WindowPair
+from policies.vocabulary import Counts, Evidence, Frozen, Histogram, Step, Value, WindowPair
 from tasks.connections import current
 from tasks.evidence import sample_ratio
 from tasks.evidence.gap import against_others
 from tasks.node import node
 from tasks.telemetry.days import Each
+from tasks.telemetry.history import adjusted, frozen_of, unit_metric
 from tasks.telemetry.inputs import frozen_check
-from tasks.telemetry.log_buckets import slow_beyond, thresholds_of
+from tasks.telemetry.log_buckets import slow_beyond
 from tasks.telemetry.ports import (
     Coverage,
     Exposure,
@@ -45,11 +46,11 @@ def observe(
     policy: ReleasePolicy,
     step: Step,
     now: datetime,
-    late: Mapping[str, Threshold],
+    frozen: Frozen,
 ) -> Observation:
     """Read every guardrail's windows since the release began; live ones only with live traffic."""
     with current().telemetry.looking(model) as source:
-        return _observed(source, release_id, model, policy, step, now, late)
+        return _observed(source, release_id, model, policy, step, now, frozen)
 
 
 def _observed(
@@ -59,7 +60,7 @@ def _observed(
     policy: ReleasePolicy,
     step: Step,
     now: datetime,
-    late: Mapping[str, Threshold],
+    frozen: Frozen,
 ) -> Observation:
     labels = policy.labels
     windows: dict[str, tuple[WindowPair, ...]] = {}
@@ -86,13 +87,13 @@ def _observed(
             )
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
         elif step.weight_bp > 0 and guardrail.kind == "mean":
-            windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now)
+            windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now, frozen)
         elif step.weight_bp > 0 and guardrail.metric == "missing":
             windows[guardrail.name] = _missing(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "ratio":
             windows[guardrail.name] = _ratio(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "quantile":
-            slow = slow_beyond(guardrail, late)
+            slow = slow_beyond(guardrail, frozen.thresholds)
             windows[guardrail.name] = _faults(source, release_id, policy, slow, step, now)
         elif step.weight_bp > 0 or guardrail.is_seen_when_mirrored:
             windows[guardrail.name] = _faults(source, release_id, policy, guardrail, step, now)
@@ -137,17 +138,15 @@ def _faults(
 
 
 def _by_unit(
-    source: Telemetry, release_id: str, policy: ReleasePolicy, guardrail: Guardrail, now: datetime
+    source: Telemetry,
+    release_id: str,
+    policy: ReleasePolicy,
+    guardrail: Guardrail,
+    now: datetime,
+    frozen: Frozen,
 ) -> tuple[WindowPair, ...]:
     """A business metric; one that nobody has posted has no windows, and is not shown safe."""
-    metric = UnitMetric.model_validate(
-        {
-            "name": guardrail.name_of_metric,
-            "horizon_hours": policy.labels.horizon_hours,
-            "cap": guardrail.cap,
-            "without_value": guardrail.without_value,
-        }
-    )
+    metric = unit_metric(guardrail, policy, adjusted(guardrail, frozen))
     zone = policy.labels.time_zone
     return tuple(source.unit_windows(release_id, metric, now=now, time_zone=zone))
 
@@ -328,11 +327,11 @@ def _rows(window: WindowPair) -> int:
     return window.candidate.n if window.candidate is not None else 0
 
 
-@node("thresholds", "from when on is an answer of {model} late?")
-def thresholds(model: str, policy: ReleasePolicy, now: datetime) -> dict[str, Threshold]:
-    """The champion's quantiles of the days before, for the guardrails that count by them."""
+@node("settle", "what is settled by the days before {model} is released?")
+def settle(model: str, policy: ReleasePolicy, now: datetime) -> Frozen:
+    """When an answer is late, and how far units are adjusted by what they brought."""
     with current().telemetry.looking(model) as source:
-        return thresholds_of(source, model, policy, now)
+        return frozen_of(source, model, policy, now)
 
 
 @node("sample", "take a sample of recent traffic")

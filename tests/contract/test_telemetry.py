@@ -14,11 +14,11 @@ import pyarrow.parquet
 import pytest
 
 from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Bins, Counts, Moments, WindowPair
+from policies.vocabulary import Adjustment, Bins, Counts, Moments, WindowPair
 from tasks.evidence.gap import against_others
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
-from tasks.telemetry.days import Each
+from tasks.telemetry.days import Day, Each, local_days
 from tasks.telemetry.log_buckets import bucket_of, end_of
 from tasks.telemetry.ports import (
     AgeShare,
@@ -412,6 +412,67 @@ def test_a_day_of_a_metric_closes_like_a_day_of_labels(make: Make) -> None:
     closes = MIDNIGHT + 36 * HOUR
     assert units(telemetry, closes - timedelta(microseconds=1)) == []
     assert len(units(telemetry, closes)) == 1
+
+
+def days_ago(first: int, last: int) -> list[Day]:
+    """Local days of midnight ``first`` to ``last`` days before that of today."""
+    start = MIDNIGHT - timedelta(days=first)
+    return list(local_days(start, MIDNIGHT - timedelta(days=last), ZONE))
+
+
+def ago(row_id: str, unit: str, days: int, **more: Any) -> Event:
+    """Served before the release, by whoever was in service."""
+    before = {"release": None, "step": "", "weight_bp": 0}
+    return answered(row_id, unit, "champion", NOON - timedelta(days=days), **(before | more))
+
+
+def test_what_units_brought_before_a_release(make: Make) -> None:
+    """x: their days of the first stretch on average; y: their first day of the second."""
+    rows = [
+        ago("1", "ann", 4), ago("2", "ann", 4), ago("3", "ann", 3), ago("4", "ann", 2),
+        ago("5", "ann", 1), ago("6", "bob", 3), ago("7", "bob", 1), ago("8", "cem", 4),
+        ago("9", "dee", 1), ago("a", "eve", 3, model="other"), ago("b", "eve", 1, model="other"),
+        {**ago("c", "x", 3), "unit": None}, ago("d", "bob", 9),
+    ]  # fmt: skip
+    worth = {"1": 2.0, "2": 4.0, "3": 1e9, "4": 7.0, "5": 9.0, "7": 3.0, "8": 8.0, "9": 5.0,
+             "a": 1.0, "b": 1.0, "d": 50.0}  # fmt: skip
+    at = {row["id"]: datetime.fromisoformat(row["at"]) for row in rows}
+    values = [posted(name, at[name] + HOUR, value) for name, value in worth.items()]
+    values += [posted("6", at["6"] + 13 * HOUR, 40.0), posted("5", at["5"], 1.0, "clicks")]
+    telemetry = make(predictions=rows, metrics=values)
+    before, then = days_ago(4, 3), days_ago(2, 1)
+    found = telemetry.unit_history(MODEL, REVENUE, before=before, then=then)
+    # ann: (6 + 100) / 2 and then 7; bob: silence is 0, then 3
+    assert (found.n, found.mean_x, found.mean_y) == (2, pytest.approx(26.5), pytest.approx(5.0))
+    assert (found.m2_x, found.m2_y) == (pytest.approx(1404.5), pytest.approx(8.0))
+    assert found.c_xy == pytest.approx(106.0)
+    left_out = REVENUE.model_copy(update={"without_value": "left_out"})
+    assert telemetry.unit_history(MODEL, left_out, before=before, then=then).n == 1
+    assert telemetry.unit_history("none", REVENUE, before=before, then=then).n == 0
+
+
+def test_values_told_apart_from_what_their_unit_brought_before(make: Make) -> None:
+    """By days that were over when the release opened; a unit without any stays as it is."""
+    rows = [
+        ago("1", "ann", 2), ago("2", "ann", 1), ago("3", "bob", 1), ago("4", "bob", 5),
+        answered("5", "ann", "champion"), answered("6", "new", "champion"),
+        answered("7", "bob", "candidate"),
+    ]  # fmt: skip
+    at = {row["id"]: datetime.fromisoformat(row["at"]) for row in rows}
+    worth = {"1": 30.0, "2": 10.0, "3": 4.0, "4": 99.0, "5": 25.0, "6": 8.0, "7": 9.0}
+    values = [posted(name, at[name] + HOUR, value) for name, value in worth.items()]
+    days = days_ago(2, 1)
+    frozen = Adjustment(
+        theta=0.5, mean=10.0, n=200, correlation=0.7, since=days[0][0], until=days[-1][1]
+    )
+    telemetry = make(predictions=rows, metrics=values)
+    plain = units(telemetry)
+    assert plain == [(MIDNIGHT, "c", (2, 16.5, 144.5), (1, 9.0, 0.0))]
+    found = units(telemetry, metric=REVENUE.model_copy(update={"adjustment": frozen}))
+    # ann brought 20 a day and counts as 20, bob brought 4 and counts as 12
+    assert found == [(MIDNIGHT, "c", (2, 14.0, 72.0), (1, 12.0, 0.0))]
+    nothing = frozen.model_copy(update={"theta": 0.0})
+    assert units(telemetry, metric=REVENUE.model_copy(update={"adjustment": nothing})) == plain
 
 
 COST = UnitRatio(name="cost", per=None, horizon_hours=12, cap=100.0, without_value="zero")

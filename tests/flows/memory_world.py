@@ -182,7 +182,8 @@ class MemoryWorld(World):
         self.notifier = MemoryNotifier()
         self.orchestrator = MemoryOrchestrator()
         self.happenings: list[Happening] = []
-        self.earns: Callable[[str], float] | None = None  # what an answer of this arm brings
+        self.unit_of: Callable[[int], str] = lambda number: f"u{number}"
+        self.earns: Callable[[str, str], float] | None = None  # an answer of this arm, to a unit
         self.unheard = ""  # the arm of whose users nobody hears what happened
         self.lost: Callable[[str, int], bool] = lambda _, __: False  # values that never come
         self.metric = "revenue"  # as it is posted
@@ -315,7 +316,7 @@ class MemoryWorld(World):
         same = {
             "at": _text(at), "model": MODEL, "release": plan.release_id, "step": plan.step,
             "revision": plan.revision, "weight_bp": plan.weight_bp, "id": f"r{number}",
-            "unit": f"u{number}", "replica": "memory", "latency_ms": 5.0,
+            "unit": self.unit_of(number), "replica": "memory", "latency_ms": 5.0,
         }  # fmt: skip
         known = at + timedelta(hours=1 + number % 4)
         self.telemetry.inputs.append({**_keys(same), "inputs": row})
@@ -327,7 +328,8 @@ class MemoryWorld(World):
         ]
         arm = next((line["arm"] for line in lines if line["served"]), "")
         if self.earns is not None and not self.lost(arm, number):
-            paid = {"at": _text(known), "metric": self.metric, "value": self.earns(arm)}
+            value = self.earns(arm, same["unit"])
+            paid = {"at": _text(known), "metric": self.metric, "value": value}
             self.telemetry.metrics.append(_keys(same) | paid)
         return plan.step
 

@@ -16,7 +16,7 @@ def brings(champion: float, candidate: float) -> dict[str, float]:
 def released(world: MemoryWorld, earned: dict[str, float], policy: str = "score-paid") -> Told:
     chance = Random(20240501)
     if earned:
-        world.earns = lambda arm: earned[arm] + chance.gauss(0, 1)
+        world.earns = lambda arm, _: earned[arm] + chance.gauss(0, 1)
     return world.release(policy=policy)
 
 
@@ -52,7 +52,7 @@ def test_a_metric_that_nobody_posts_passes_nobody(world: MemoryWorld) -> None:
 def costing(world: MemoryWorld, cost: dict[str, float]) -> Told:
     chance = Random(20240502)
     world.metric, world.every = "cost", timedelta(minutes=5)
-    world.earns = lambda arm: cost[arm] + chance.gauss(0, 1)
+    world.earns = lambda arm, _: cost[arm] + chance.gauss(0, 1)
     return world.release(policy="score-costly")
 
 

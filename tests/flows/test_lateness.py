@@ -31,7 +31,7 @@ def test_a_candidate_as_fast_as_the_champion_is_released(timed: MemoryWorld) -> 
     """What late means is on the ledger from the opening on, and every look is recomputed."""
     told = timed.release(policy="score-prompt")
     assert told.ended == "RELEASED"
-    frozen = fold(told.entries).thresholds["lateness"]
+    frozen = fold(told.entries).frozen.thresholds["lateness"]
     assert 12.0 <= frozen.above <= 12.13
     assert frozen.until == told.one("opened").at and (frozen.until - frozen.since).days == 2
     assert {found.answer.value for _, found in recomputed(told)} == {"same"}

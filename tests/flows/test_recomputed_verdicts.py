@@ -36,7 +36,7 @@ def test_every_look_is_recomputed_to_what_was_decided(
     """Verdict, findings, reasons and every number: the same, from the file alone."""
     world.register("3", **knobs)
     if policy == "score-paid":
-        world.earns = lambda arm: {"champion": 10.0, "candidate": 2.0}[arm]
+        world.earns = lambda arm, _: {"champion": 10.0, "candidate": 2.0}[arm]
     told = world.release("3", policy=policy)
     assert told.ended == ended
     looks = recomputed(told)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Bins, Counts, Histogram, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, PairMoments, WindowPair
 from tasks.telemetry.adapters.ibis_rows import (
     answer,
     days_of,
@@ -36,7 +36,7 @@ from tasks.telemetry.adapters.ibis_sums import (
     segment_sums,
     variety,
 )
-from tasks.telemetry.days import Each, closed_days
+from tasks.telemetry.days import Day, Each, closed_days
 from tasks.telemetry.metrics import check_fault, check_loss
 from tasks.telemetry.ports import (
     Coverage,
@@ -159,6 +159,14 @@ class IbisTelemetry:
 
         with self._open("predictions", "metrics") as source:
             return unit_windows(source, release_id, metric, now, time_zone)
+
+    def unit_history(
+        self, model: str, metric: UnitMetric, *, before: Sequence[Day], then: Sequence[Day]
+    ) -> PairMoments:
+        from tasks.telemetry.adapters.ibis_history import unit_history
+
+        with self._open("predictions", "metrics", model=model) as source:
+            return unit_history(source, model, metric, before, then)
 
     def missing_windows(
         self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.vocabulary import PairMoments, WindowPair
 from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, is_answer, utc
-from tasks.telemetry.adapters.ibis_units import in_time, values_of
+from tasks.telemetry.adapters.ibis_values import in_time, values_of
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS, UNMIRRORED
 from tasks.telemetry.ports import UnitRatio
@@ -72,23 +72,24 @@ def _sums(units: Any) -> Sequence[WindowPair]:
         WindowPair(
             start=utc(row["start"]),
             step=row["step"],
-            champion_pairs=_pairs(row, "champion"),
-            candidate_pairs=_pairs(row, "candidate"),
+            champion_pairs=pairs_of(row, "champion_"),
+            candidate_pairs=pairs_of(row, "candidate_"),
         )
         for row in answer(found)
         if row["posted"]
     )
 
 
-def _pairs(row: dict[str, Any], arm: str) -> PairMoments:
-    n = row[f"{arm}_n"]
+def pairs_of(row: dict[str, Any], prefix: str = "") -> PairMoments:
+    """From means and population variances, as engines tell them."""
+    n = row[f"{prefix}n"]
     if not n:
         return NO_UNITS
     return PairMoments(
         n=n,
-        mean_x=row[f"{arm}_mean_x"],
-        mean_y=row[f"{arm}_mean_y"],
-        m2_x=max(0.0, row[f"{arm}_m2_x"]) * n,
-        m2_y=max(0.0, row[f"{arm}_m2_y"]) * n,
-        c_xy=row[f"{arm}_c_xy"] * n,
+        mean_x=row[f"{prefix}mean_x"],
+        mean_y=row[f"{prefix}mean_y"],
+        m2_x=max(0.0, row[f"{prefix}m2_x"]) * n,
+        m2_y=max(0.0, row[f"{prefix}m2_y"]) * n,
+        c_xy=row[f"{prefix}c_xy"] * n,
     )

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, WindowPair
-from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, moment, span, utc
+from tasks.telemetry.adapters.ibis_history import adjusted
+from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, utc
+from tasks.telemetry.adapters.ibis_values import in_time, values_of
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS
 from tasks.telemetry.ports import UnitMetric
@@ -17,7 +19,7 @@ def unit_windows(
     source: Any, release_id: str, metric: UnitMetric, now: datetime, time_zone: str
 ) -> Sequence[WindowPair]:
     units = _answered(source, release_id, metric, now, time_zone)
-    return () if units is None else unit_sums(units)
+    return () if units is None else unit_sums(adjusted(source, units, metric, time_zone))
 
 
 def missing_windows(
@@ -86,28 +88,12 @@ def _arms_of(units: Any) -> Sequence[WindowPair]:
     )
 
 
-def values_of(posted: Any, name: str, now: datetime) -> Any:
-    """The first value of each row; later ones never replace it."""
-    known = (posted.metric == name) & posted.value.notnull() & (posted.at <= moment(now))
-    first = first_of(posted.filter(known), "model", "id")
-    return first.select("model", "id", "value", valued_at="at")
-
-
-def in_time(rows: Any, values: Any, horizon: timedelta, name: str) -> Any:
-    """Each row with its value as a column; null: none was posted from the row to the horizon."""
-    import ibis
-
-    joined = rows.left_join(values, ["model", "id"])
-    counts = joined.valued_at.between(joined.at, joined.at + span(horizon))
-    return joined.select(*rows.columns, **{name: ibis.ifelse(counts, joined.value, ibis.null())})
-
-
 def _units(rows: Any, metric: UnitMetric) -> Any:
     """One line a unit and step: its first day there; not of units that both arms answered."""
     import ibis
 
     candidate = (rows.arm == "candidate").sum()
-    by_day = rows.group_by(["start", "step", "unit"]).aggregate(
+    by_day = rows.group_by(["model", "start", "step", "unit"]).aggregate(
         n=rows.count(), candidate=candidate, posted=rows.value.count(), value=rows.value.sum()
     )
     number = ibis.row_number().over(group_by=["step", "unit"], order_by="start")
@@ -117,7 +103,8 @@ def _units(rows: Any, metric: UnitMetric) -> Any:
     if metric.without_value == "left_out":
         units = units.filter(units.posted > 0)
     value = units.value.fill_null(0.0).clip(-metric.cap, metric.cap)
-    return units.select("start", "step", "posted", value=value, candidate=units.candidate > 0)
+    kept = units.select("model", "start", "step", "unit", "posted", "candidate", value=value)
+    return kept.mutate(candidate=kept.candidate > 0)
 
 
 def unit_sums(units: Any) -> Sequence[WindowPair]:

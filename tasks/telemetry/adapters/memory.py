@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from policies.errors import UnavailableError
-from policies.vocabulary import Bins, Counts, Histogram, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, PairMoments, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
 from tasks.telemetry.log_buckets import bucket_of
@@ -242,7 +242,15 @@ class MemoryTelemetry:
 
         rows = self._release(release_id, now)
         posted = [r for r in self.metrics if _at(r) <= now]
-        return unit_windows(rows, posted, metric, now, time_zone)
+        return unit_windows(rows, posted, metric, now, time_zone, self._served())
+
+    def unit_history(
+        self, model: str, metric: UnitMetric, *, before: Sequence[Day], then: Sequence[Day]
+    ) -> PairMoments:
+        from tasks.telemetry.adapters.memory_history import unit_history
+
+        rows = [r for r in self._served() if r["model"] == model]
+        return unit_history(rows, self.metrics, metric, before, then)
 
     def missing_windows(
         self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str
@@ -366,6 +374,10 @@ class MemoryTelemetry:
     def _release(self, release_id: str, now: datetime) -> list[Event]:
         self._answer()
         return [r for r in self.predictions if r["release"] == release_id and _at(r) <= now]
+
+    def _served(self) -> list[Event]:
+        self._answer()
+        return [r for r in self.predictions if r["served"]]
 
     def _labels(self, now: datetime) -> dict[tuple[str, str], tuple[datetime, float]]:
         """The first label of each row; later ones never replace it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.adapters.memory import Event, _at, _day_of, _first, _label_in_time
+from tasks.telemetry.adapters.memory_history import expected
 from tasks.telemetry.days import closed_days, local_days
 from tasks.telemetry.metrics import ARMS
 from tasks.telemetry.ports import UnitMetric
@@ -17,6 +18,7 @@ Key = tuple[datetime, str]  # day and step
 
 
 class _Unit(NamedTuple):
+    name: tuple[str, str]  # model and unit
     arms: set[str]
     values: list[float]
 
@@ -30,10 +32,13 @@ def unit_windows(
     metric: UnitMetric,
     now: datetime,
     time_zone: str,
+    served: Sequence[Event],
 ) -> Sequence[WindowPair]:
-    found = []
+    """``served``: of all times, for what units brought before."""
+    posted, found = list(posted), []
+    less = expected(served, posted, metric, time_zone)
     for (start, step), counted in _windows(_units(rows, posted, metric, now, time_zone)):
-        champion, candidate = (_moments(counted, arm, metric) for arm in ARMS)
+        champion, candidate = (_moments(counted, arm, metric, less) for arm in ARMS)
         arms = {"champion_units": champion, "candidate_units": candidate}
         found.append(WindowPair(start=start, step=step).model_copy(update=arms))
     return found
@@ -75,7 +80,7 @@ def _units(
     for row in live:
         if (day := _day_of(_at(row), closed_days(days, horizon, now))) is not None:
             of_unit = units.setdefault((row["step"], row["unit"]), {})
-            unit = of_unit.setdefault(day[0], _Unit(set(), []))
+            unit = of_unit.setdefault(day[0], _Unit((row["model"], row["unit"]), set(), []))
             unit.arms.add(row["arm"])
             value = _label_in_time(values, (row["model"], row["id"]), _at(row), horizon)
             unit.values.extend([] if value is None else [value])
@@ -123,8 +128,12 @@ def _windows(units: Units) -> Iterator[tuple[Key, list[_Unit]]]:
             yield key, counted
 
 
-def _moments(units: Iterable[_Unit], arm: str, metric: UnitMetric) -> Moments:
-    return moments_of(_value(unit, metric) for unit in units if _is(unit, arm, metric))
+def _moments(
+    units: Iterable[_Unit], arm: str, metric: UnitMetric, less: Mapping[tuple[str, str], float]
+) -> Moments:
+    return moments_of(
+        _value(unit, metric) - less.get(unit.name, 0.0) for unit in units if _is(unit, arm, metric)
+    )
 
 
 def _is(unit: _Unit, arm: str, metric: UnitMetric) -> bool:

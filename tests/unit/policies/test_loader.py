@@ -211,6 +211,22 @@ def test_a_quantile_says_which_one_and_of_which_days(write: Write) -> None:
         assert any(expected in each for each in found), (expected, found)
 
 
+def test_cuped_belongs_to_means_with_bounds_of_their_own_unit(write: Write) -> None:
+    """A share of a mean that has been moved is a share of nothing."""
+    rail = "{name: %s, kind: %s, metric: business, name_of_metric: paid, direction: up, cap: 9, "
+    rail += "without_value: zero, unit: user, cuped_days: 14, margin: .1, rollback_at: 0, "
+    rail += "weight: .25, information: 1, why: x%s}"
+    rows = [rail % ("a", "mean", ""), rail % ("b", "mean", ", relative: true"),
+            rail % ("c", "ratio", ", per: requests")]  # fmt: skip
+    found = refusal(write(mine("guardrails:\n" + "".join(f"  - {row}\n" for row in rows))))
+    assert not [each for each in found if "guardrails[0]" in each]
+    for expected in (
+        "guardrails[1].relative: does not go with cuped_days",
+        "guardrails[2].cuped_days: belongs to the kind mean, and only there.",
+    ):
+        assert any(expected in each for each in found), (expected, found)
+
+
 def test_a_child_overrides_blocks_field_by_field_and_lists_whole(write: Write) -> None:
     """What the child does not say is the parent's, but never its name or its models."""
     text = mine("owner: flights\nshadow: {min_days: 3}\nramp: []\napplies_to: ['plane-*']\n")
