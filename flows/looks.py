@@ -31,6 +31,7 @@ def weighed(log: Log, state: Release, step: Step) -> list[Evidence]:
         observation = observe(log.release_id, state.model, policy, step, now, state.frozen)
         return [
             *weigh(policy, step, observation.windows),
+            *(broken(name, error) for name, error in observation.unreadable.items()),
             rows_evidence(policy, step, observation),
             coverage_evidence(policy, observation, now),
             *inputs_evidence(policy, observation),
@@ -101,5 +102,5 @@ def down(name: str, error: UnavailableError) -> Evidence:
     return Evidence(name=name, kind="check", status="down", detail=str(error))
 
 
-def broken(name: str, error: RefusedError | EvidenceError) -> Evidence:
+def broken(name: str, error: RefusedError | EvidenceError | str) -> Evidence:
     return Evidence(name=name, kind="check", status="invalid", detail=str(error))

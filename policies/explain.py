@@ -221,9 +221,9 @@ def _cuped(rail: Guardrail) -> tuple[str, ...]:
     if rail.cuped_days is None:
         return ()
     return (
-        "What a unit brings is told apart from what it was to be expected to bring, by the "
-        f"{_days(rail.cuped_days)} before the release (CUPED). How far is estimated on the days "
-        "before, recorded when the release opens, and does not change.",
+        "What a unit brings is compared with what the same unit brought on the "
+        f"{_days(rail.cuped_days)} before the release (CUPED). How much of that counts is "
+        "estimated before the release opens, recorded, and never changed.",
     )
 
 

@@ -198,17 +198,19 @@ class Threshold(Value):
 
 
 class Adjustment(Value):
-    """How far a unit's value was to be expected from what it brought before a release, frozen.
+    """How far a unit's value is told apart from what it brought before a release, frozen.
 
-    A value becomes value - theta x (what a day of the unit brought from ``since`` to ``until`` -
-    ``mean``); one of a unit without such days stays as it is. Any ``theta`` keeps a difference of
-    randomised arms unbiased; theta 0: too few units showed what it should be.
+    A value becomes value - theta x (what a day of its unit brought from ``since`` to ``until`` -
+    ``mean``); one of a unit that was not served then stays as it is. Theta 0: what units brought
+    does not tell what they will bring, or too few of them showed it.
     """
 
+    model: str
     theta: float
-    mean: float  # of a day, over the units below
-    n: int  # units that theta was estimated of
-    correlation: float  # of the days before with a first day afterwards
+    correlation: float  # of days before with a first day afterwards
+    n: int  # units that both were estimated of
+    known: int  # units served from ``since`` to ``until``
+    mean: float  # what a day of those brought, averaged over them
     since: datetime
     until: datetime
 

@@ -17,14 +17,14 @@ from policies.errors import PolicyError, SeatrialError
 from policies.loader import LoadedPolicy
 from policies.schedule import Planned, schedule
 from policies.schema import ApprovalRule, ReleasePolicy
-from policies.vocabulary import Artefact, ModelRef, TrafficPlan, TrafficVariant, Value
+from policies.vocabulary import Artefact, Frozen, ModelRef, TrafficPlan, TrafficVariant, Value
 from tasks.approval.involved import refuse_unknown_people
 from tasks.approval.ports import Person
 from tasks.connections import World
 from tasks.gate.choosing import policy_of
 from tasks.ledger.record import live_releases, refuse_quarantined
 from tasks.registry.reference import reference_rows
-from tasks.telemetry.history import frozen_of
+from tasks.telemetry.history import frozen_of, untold
 from tasks.telemetry.ports import SampleRow
 from tasks.telemetry.sampling import sample_evidence
 
@@ -103,10 +103,28 @@ def plan_release(
         rows = plan.ask(lambda: _sample(plan, world, rules))
         plan.steps = schedule(rules, plan.now, _per_day(rows or ()))
         _look_at_traffic(plan, rules, rows)
-        plan.ask(lambda: frozen_of(world.telemetry, model, rules, plan.now))
+        _look_at_days_before(plan, world, rules)
         _look_at_people(plan, world, rules)
         _look_at_policy(plan, rules)
     return plan
+
+
+def _look_at_days_before(plan: Plan, world: World, rules: ReleasePolicy) -> None:
+    """What would be settled when the release opens."""
+
+    def settle() -> Frozen:
+        with world.telemetry.looking(plan.model) as source:
+            return frozen_of(source, plan.model, rules, plan.now)
+
+    frozen = plan.ask(settle)
+    for name, told in frozen.adjustments.items() if frozen else ():
+        if told.theta == 0.0:
+            plan.lacking(
+                f"{name} will not be adjusted (CUPED): {untold(told)}.",
+                "The release runs without; it takes more users to show the same. "
+                "Serve the champion for longer, or ask for fewer cuped_days.",
+                stops=False,
+            )
 
 
 def _why(ruling: LoadedPolicy, model: str) -> str:

@@ -38,6 +38,7 @@ class Arms:
     nb: Floats
     mean_b: Floats
     m2_b: Floats
+    alike: bool = False  # the candidate's rows are taken to vary by no less than the champion's
 
     @staticmethod
     def of_counts(step: Floats, na: Floats, xa: Floats, nb: Floats, xb: Floats) -> Arms:
@@ -68,7 +69,10 @@ class Arms:
 
     @cached_property
     def spread_b(self) -> Floats:
-        return self._running_variance(self.nb, self.mean_b, self.m2_b)
+        import numpy as np
+
+        own = self._running_variance(self.nb, self.mean_b, self.m2_b)
+        return np.maximum(own, self.spread_a) if self.alike else own
 
     def _running_variance(self, n: Floats, mean: Floats, m2: Floats) -> Floats:
         """Of the rows up to each window, about their own step's mean.

@@ -3,12 +3,16 @@
 Heavy tails are cut where the values are summed, at a cap that was frozen before
 (``Guardrail.cap``).
 
+Where few of many users bring anything, a small arm may not have met one of them yet, and would
+claim to vary by next to nothing. So the candidate's values are taken to vary by no less than the
+champion's: under the hypothesis that nothing is worse they vary alike.
+
 Arrays as in ``arms``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +50,12 @@ class Means:
 
     def _sums(self, bound: float) -> Any:
         if self.relative:
-            return sums(self.arms, 1.0 - bound if self.negated else 1.0 + bound, 0.0)
-        return sums(self.arms, 1.0, bound)
+            return sums(self._alike, 1.0 - bound if self.negated else 1.0 + bound, 0.0)
+        return sums(self._alike, 1.0, bound)
+
+    @cached_property
+    def _alike(self) -> Arms:
+        return replace(self.arms, alike=True)
 
     @cached_property
     def _enough(self) -> Floats:

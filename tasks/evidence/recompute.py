@@ -9,7 +9,8 @@ Four questions are asked, and every "no" is told with its numbers:
 
 The second and the fourth need the statistics that the release was judged by; with any others the
 answer is that nothing was recomputed. Checks (``kind='check'``) have no windows, but for the split
-of the users: their value is taken as recorded.
+of the users: their value is taken as recorded. So is a guardrail whose values could not be read,
+which never passes.
 """
 
 from __future__ import annotations
@@ -168,7 +169,8 @@ def _weighed(
     """Each guardrail found anew in its place; those that the look left out stand at the end."""
     windows: dict[str, Sequence[Any]] = {}
     if not _is_blind(recorded):
-        windows |= {rail.name: () for rail in due_at(policy, step)}
+        unread = {item.name for item in recorded if item.kind == "check"}
+        windows |= {rail.name: () for rail in due_at(policy, step) if rail.name not in unread}
     windows |= {item.name: item.windows for item in recorded if _has_windows(item)}
     try:
         found = {item.name: item for item in weigh_step(policy, step, windows)}

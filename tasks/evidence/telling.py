@@ -11,7 +11,7 @@ from policies.schema import Budget, Guardrail
 from policies.vocabulary import Evidence, WindowPair
 from tasks.evidence.weighed import Weighed
 
-STATISTICS_VERSION = "3"
+STATISTICS_VERSION = "4"
 TOO_LARGE = "The windows hold numbers too large to be weighed."
 
 

@@ -72,11 +72,11 @@ def _opened(p: Fields) -> _Told:
 def _adjusted(name: str, p: Fields) -> str:
     users = f"{figure(p.number('n'))} users"
     if p.number("theta") == 0.0:
-        return f"{name} is not adjusted, for what {users} brought before does not show how far"
+        return f"{name} is not adjusted: what {users} brought before does not tell it"
     theta, correlation = figure(p.number("theta")), figure(p.number("correlation"))
     return (
-        f"{name} is adjusted by what {users} brought before: theta {theta}, "
-        f"correlation {correlation}"
+        f"{name} is told apart from what each user brought before: theta {theta}, "
+        f"correlation {correlation}, learnt from {users}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from policies.errors import RefusedError
+from policies.errors import EvidenceError, RefusedError
 from policies.vocabulary import Arm, Stage
 
 LEAST_PROBABILITY = 1e-15  # a certain and wrong answer costs 34.5, not infinity
@@ -26,6 +26,12 @@ def loss(metric: str, score: float, label: float) -> float:
 def check_loss(metric: str) -> None:
     if metric not in LOSSES:
         raise RefusedError(f"{metric!r} is no loss.", advice=f"Known: {', '.join(LOSSES)}.")
+
+
+def refuse_endless(metric: str, count: int) -> None:
+    """Values that are no numbers make a comparison of their metric broken, and nothing less."""
+    if count:
+        raise EvidenceError(f"{metric}: {count:,} posted values are not finite numbers.")
 
 
 def check_fault(metric: str, slow_ms: float | None) -> None:

@@ -69,6 +69,14 @@ class UnitMetric(Value):
     adjustment: Adjustment | None = None  # by what the unit brought before
 
 
+class UnitHistory(Value):
+    """What units brought on two stretches of days before a release."""
+
+    pairs: PairMoments  # of units served in both; x: a day of the first, y: one of the second
+    known: int  # units served in the second
+    mean: float  # what a day of those brought, averaged over them
+
+
 class UnitRatio(Value):
     """Two sums of one unit, as a guardrail declares them."""
 
@@ -232,17 +240,20 @@ class Telemetry(Protocol):
         there, capped. Later days of the same unit would repeat what randomisation dealt its arm
         by chance. Only days to which nothing can be added any more, and only windows for which
         something was posted; a unit that both arms answered in a window counts for neither.
-        ``metric.adjustment``: each value is told apart from what its unit brought before.
+        ``metric.adjustment``: each value is told apart from what its unit brought before;
+        ``EvidenceError`` where the source no longer holds what it held when that was settled.
+        Here and wherever values are summed, one that is not finite is an ``EvidenceError``.
         """
 
     def unit_history(
         self, model: str, metric: UnitMetric, *, before: Sequence[Day], then: Sequence[Day]
-    ) -> PairMoments:
-        """Of units served in both stretches of local days, whoever answered.
+    ) -> UnitHistory:
+        """By unit and local day on which it was served and, where ``metric`` leaves out silence,
+        something was posted of it; each day capped.
 
-        x: what a day of ``before`` brought on average, of the days on which the unit was served
-        and, where ``metric`` leaves out silence, something was posted of it; each day capped.
-        y: what the first such day of ``then`` brought, as in ``unit_windows``.
+        x: what a day of ``before`` brought on average; y: what the first one of ``then`` brought.
+        Rows of a split do not count, whoever answered: units meet the same arm in every release
+        of a model, and what one candidate did to them is no habit of theirs.
         """
 
     def missing_windows(

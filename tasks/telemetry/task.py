@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from policies.drift import Period
+from policies.errors import EvidenceError
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Counts, Evidence, Frozen, Histogram, Step, Value, WindowPair
 from tasks.connections import current
@@ -37,6 +38,7 @@ class Observation(Value):
     windows: Mapping[str, tuple[WindowPair, ...]]  # of a segment: under "guardrail · column value"
     coverage: Coverage
     varied: tuple[Variety, ...] = ()
+    unreadable: Mapping[str, str] = {}  # by guardrail: why its values cannot be summed
 
 
 @node("observe", "observe {step.name}")
@@ -64,6 +66,7 @@ def _observed(
 ) -> Observation:
     labels = policy.labels
     windows: dict[str, tuple[WindowPair, ...]] = {}
+    unreadable: dict[str, str] = {}
     coverage = Coverage(served=0, both=0, mature=0, labelled=0)
     for guardrail in policy.guardrails:
         if guardrail.kind == "paired_mean":
@@ -86,12 +89,15 @@ def _observed(
                 time_zone=labels.time_zone,
             )
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
-        elif step.weight_bp > 0 and guardrail.kind == "mean":
-            windows[guardrail.name] = _by_unit(source, release_id, policy, guardrail, now, frozen)
+        elif step.weight_bp > 0 and guardrail.metric == "business":
+            try:
+                windows[guardrail.name] = _business(
+                    source, release_id, policy, guardrail, now, frozen
+                )
+            except EvidenceError as error:
+                unreadable[guardrail.name] = str(error)
         elif step.weight_bp > 0 and guardrail.metric == "missing":
             windows[guardrail.name] = _missing(source, release_id, policy, guardrail, now)
-        elif step.weight_bp > 0 and guardrail.kind == "ratio":
-            windows[guardrail.name] = _ratio(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "quantile":
             slow = slow_beyond(guardrail, frozen.thresholds)
             windows[guardrail.name] = _faults(source, release_id, policy, slow, step, now)
@@ -101,7 +107,10 @@ def _observed(
         split = source.assigned_windows(release_id, now=now, time_zone=labels.time_zone)
         windows[sample_ratio.NAME] = tuple(split)
     return Observation(
-        windows=windows, coverage=coverage, varied=_varied(source, model, policy, now)
+        windows=windows,
+        coverage=coverage,
+        varied=_varied(source, model, policy, now),
+        unreadable=unreadable,
     )
 
 
@@ -137,7 +146,7 @@ def _faults(
     return found
 
 
-def _by_unit(
+def _business(
     source: Telemetry,
     release_id: str,
     policy: ReleasePolicy,
@@ -145,7 +154,9 @@ def _by_unit(
     now: datetime,
     frozen: Frozen,
 ) -> tuple[WindowPair, ...]:
-    """A business metric; one that nobody has posted has no windows, and is not shown safe."""
+    """What nobody has posted has no windows, and is not shown safe."""
+    if guardrail.kind == "ratio":
+        return _ratio(source, release_id, policy, guardrail, now)
     metric = unit_metric(guardrail, policy, adjusted(guardrail, frozen))
     zone = policy.labels.time_zone
     return tuple(source.unit_windows(release_id, metric, now=now, time_zone=zone))

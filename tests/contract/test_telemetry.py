@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Adjustment, Bins, Counts, Moments, WindowPair
+from policies.errors import EvidenceError, RefusedError, UnavailableError
+from policies.vocabulary import Adjustment, Bins, Counts, Moments, PairMoments, WindowPair
 from tasks.evidence.gap import against_others
 from tasks.telemetry.adapters.ibis import IbisTelemetry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
@@ -31,6 +32,7 @@ from tasks.telemetry.ports import (
     Source,
     Survey,
     Telemetry,
+    UnitHistory,
     UnitMetric,
     UnitRatio,
 )
@@ -441,38 +443,96 @@ def test_what_units_brought_before_a_release(make: Make) -> None:
     values += [posted("6", at["6"] + 13 * HOUR, 40.0), posted("5", at["5"], 1.0, "clicks")]
     telemetry = make(predictions=rows, metrics=values)
     before, then = days_ago(4, 3), days_ago(2, 1)
-    found = telemetry.unit_history(MODEL, REVENUE, before=before, then=then)
+    history = telemetry.unit_history(MODEL, REVENUE, before=before, then=then)
+    found = history.pairs
     # ann: (6 + 100) / 2 and then 7; bob: silence is 0, then 3
     assert (found.n, found.mean_x, found.mean_y) == (2, pytest.approx(26.5), pytest.approx(5.0))
     assert (found.m2_x, found.m2_y) == (pytest.approx(1404.5), pytest.approx(8.0))
     assert found.c_xy == pytest.approx(106.0)
+    # of the second stretch ann brought 8 a day, bob 3 and dee 5
+    assert (history.known, history.mean) == (3, pytest.approx(16 / 3))
     left_out = REVENUE.model_copy(update={"without_value": "left_out"})
-    assert telemetry.unit_history(MODEL, left_out, before=before, then=then).n == 1
-    assert telemetry.unit_history("none", REVENUE, before=before, then=then).n == 0
+    assert telemetry.unit_history(MODEL, left_out, before=before, then=then).pairs.n == 1
+    none = UnitHistory(pairs=PairMoments(n=0), known=0, mean=0.0)
+    assert telemetry.unit_history("none", REVENUE, before=before, then=then) == none
 
 
-def test_values_told_apart_from_what_their_unit_brought_before(make: Make) -> None:
-    """By days that were over when the release opened; a unit without any stays as it is."""
+def test_days_of_an_earlier_split_are_no_habit(make: Make) -> None:
+    """Units meet the same arm in every release: what it did to them would follow them."""
+    before, then = days_ago(2, 2), days_ago(1, 1)
+    alone = [ago("1", "ann", 2), ago("2", "ann", 1)]
+    split = [
+        ago("3", "bob", 2, release="r0", step="canary 50 %", weight_bp=5000),
+        ago("4", "bob", 1),
+        ago("5", "ann", 1, release="r0", step="canary 50 %", weight_bp=5000),
+        ago("6", "cem", 2, release="r0", step="full", weight_bp=10_000),
+        ago("7", "cem", 1, release="r0", step="shadow", weight_bp=0),
+    ]
+    values = [posted(r["id"], datetime.fromisoformat(r["at"]), 9.0) for r in [*alone, *split]]
+    history = make(predictions=[*alone, *split], metrics=values).unit_history(
+        MODEL, REVENUE, before=before, then=then
+    )
+    assert (history.pairs.n, history.known, history.mean) == (2, 3, 9.0)  # ann and cem; and bob
+
+
+def settled(theta: float, known: int, mean: float) -> UnitMetric:
+    days = days_ago(2, 1)
+    frozen = Adjustment(
+        model=MODEL, theta=theta, mean=mean, n=200, known=known, correlation=0.7,
+        since=days[0][0], until=days[-1][1],
+    )  # fmt: skip
+    return REVENUE.model_copy(update={"adjustment": frozen})
+
+
+def with_history() -> dict[str, list[Event]]:
+    """Ann brought 20 a day and bob 4, a new user joined; bob met the candidate."""
     rows = [
         ago("1", "ann", 2), ago("2", "ann", 1), ago("3", "bob", 1), ago("4", "bob", 5),
         answered("5", "ann", "champion"), answered("6", "new", "champion"),
-        answered("7", "bob", "candidate"),
+        answered("7", "bob", "candidate"), ago("8", "new", 1, model="other"),
     ]  # fmt: skip
     at = {row["id"]: datetime.fromisoformat(row["at"]) for row in rows}
     worth = {"1": 30.0, "2": 10.0, "3": 4.0, "4": 99.0, "5": 25.0, "6": 8.0, "7": 9.0}
     values = [posted(name, at[name] + HOUR, value) for name, value in worth.items()]
-    days = days_ago(2, 1)
-    frozen = Adjustment(
-        theta=0.5, mean=10.0, n=200, correlation=0.7, since=days[0][0], until=days[-1][1]
-    )
-    telemetry = make(predictions=rows, metrics=values)
+    values += [posted("3", at["3"] + 2 * HOUR, 77.0), posted("4", at["4"] + 13 * HOUR, 77.0)]
+    return {"predictions": [*rows, rows[0]], "metrics": values}
+
+
+def test_values_told_apart_from_what_their_unit_brought_before(make: Make) -> None:
+    """By days that were over when the release opened; a unit without any stays as it is."""
+    telemetry = make(**with_history())
     plain = units(telemetry)
     assert plain == [(MIDNIGHT, "c", (2, 16.5, 144.5), (1, 9.0, 0.0))]
-    found = units(telemetry, metric=REVENUE.model_copy(update={"adjustment": frozen}))
-    # ann brought 20 a day and counts as 20, bob brought 4 and counts as 12
-    assert found == [(MIDNIGHT, "c", (2, 14.0, 72.0), (1, 12.0, 0.0))]
-    nothing = frozen.model_copy(update={"theta": 0.0})
-    assert units(telemetry, metric=REVENUE.model_copy(update={"adjustment": nothing})) == plain
+    # ann counts as 20 now and bob as 13
+    assert units(telemetry, metric=settled(0.5, known=2, mean=12.0)) == [
+        (MIDNIGHT, "c", (2, 14.5, 84.5), (1, 13.0, 0.0))
+    ]
+    assert units(telemetry, metric=settled(0.0, known=0, mean=0.0)) == plain
+
+
+@pytest.mark.parametrize(("known", "mean"), [(3, 12.0), (2, 12.5)])
+def test_days_before_that_changed_are_no_comparison(make: Make, known: int, mean: float) -> None:
+    """Deleted or loaded later: what was weighed before would be another thing now."""
+    with pytest.raises(EvidenceError, match="no longer hold what they held"):
+        units(make(**with_history()), metric=settled(0.5, known=known, mean=mean))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_values_that_are_no_numbers_are_no_comparison(make: Make, value: float) -> None:
+    """Not the greatest value there is, as an engine would sort it, nor one that did not come."""
+    rows = [ago("1", "ann", 1), answered("2", "ann", "champion"), answered("3", "bob", "candidate")]
+    now = [posted("2", NOON + HOUR, 3.0), posted("3", NOON + HOUR, value)]
+    telemetry = make(predictions=rows, metrics=now)
+    with pytest.raises(EvidenceError, match="revenue: 1 posted values are not finite numbers"):
+        units(telemetry)
+    ratio = UnitRatio(name="revenue", per=None, horizon_hours=12, cap=100.0, without_value="zero")
+    with pytest.raises(EvidenceError, match="not finite"):
+        telemetry.ratio_windows(RELEASE, ratio, now=LATER, time_zone=ZONE)
+    then = [posted("1", NOON - 23 * HOUR, value)]
+    with pytest.raises(EvidenceError, match="not finite"):
+        make(predictions=rows, metrics=then).unit_history(
+            MODEL, REVENUE, before=days_ago(2, 2), then=days_ago(1, 1)
+        )
 
 
 COST = UnitRatio(name="cost", per=None, horizon_hours=12, cap=100.0, without_value="zero")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from random import Random
 
+from deployments.cli.planning import plan_release
 from policies.lifecycle import fold
 from tasks.ledger.story import why
-from tests.flows.memory_world import MemoryWorld, Told
+from tests.flows.memory_world import MODEL, MemoryWorld, Told
 from tests.flows.test_recomputed_verdicts import recomputed
 
 USERS, EVERY = 288, timedelta(minutes=5)  # each of them once a day
@@ -32,7 +34,8 @@ def test_users_are_told_apart_by_what_they_brought_before(world: MemoryWorld) ->
     assert frozen.theta > 0.9 and frozen.correlation > 0.9 and frozen.n >= 100
     assert frozen.until <= told.one("opened").at
     (opened,) = [row for row in why(told.entries) if row.what.startswith("opened")]
-    assert f"revenue is adjusted by what {frozen.n} users brought before" in opened.because
+    assert "revenue is told apart from what each user brought before: theta 0.9" in opened.because
+    assert f"learnt from {frozen.n} users" in opened.because
     assert {found.answer.value for _, found in recomputed(told)} == {"same"}
 
 
@@ -44,6 +47,27 @@ def test_without_history_nothing_is_adjusted_and_little_is_shown(world: MemoryWo
     assert told.ended == "HELD"
     (opened,) = [row for row in why(told.entries) if row.what.startswith("opened")]
     assert "revenue is not adjusted" in opened.because
+
+
+def test_a_dry_run_says_what_will_not_be_adjusted(world: MemoryWorld) -> None:
+    """It stops nobody: the release takes more users without."""
+    plan = plan_release(world, MODEL, "2", POLICY, "erin")
+    (lack,) = [lack for lack in plan.lacks if "CUPED" in lack.what]
+    assert "revenue will not be adjusted" in lack.what and "0 users" in lack.what
+    assert not lack.stops
+
+
+def test_values_that_are_no_numbers_stop_nobody_else(world: MemoryWorld) -> None:
+    """Their guardrail's comparison is broken and holds; harm that others show still rolls back."""
+    world.earns = lambda arm, _: math.nan if arm == "candidate" else 20.0
+    told = world.release(policy=POLICY)
+    assert (told.ended, told.steps()[-1]) == ("HELD", "canary 50 %")
+    assert "revenue: " in told.one("closed").payload["reason"]
+    looks = [e.payload["evidence"] for e in told.entries if e.kind == "looked"]
+    (broken,) = [item for item in looks[-1] if item["name"] == "revenue"]
+    assert broken["status"] == "invalid" and "not finite numbers" in broken["detail"]
+    assert {"quality", "errors"} <= {item["name"] for item in looks[-1]}
+    assert {found.answer.value for _, found in recomputed(told)} == {"same"}
 
 
 def test_harm_is_seen_through_habits(world: MemoryWorld) -> None:

@@ -18,6 +18,7 @@ from policies.schema import Budget, Guardrail
 from policies.vocabulary import Adjustment, Moments, PairMoments, WindowPair
 from tasks.evidence.users import by_user
 from tasks.telemetry.history import adjustment_of
+from tasks.telemetry.ports import UnitHistory
 
 MARGIN, ROLLBACK_AT = 1.0, 0.4
 REVENUE = Guardrail(
@@ -52,7 +53,8 @@ def _settled(rng: np.random.Generator) -> Adjustment:
         n=KNOWN, mean_x=x.mean(), mean_y=y.mean(), m2_x=(off_x**2).sum(),
         m2_y=(off_y**2).sum(), c_xy=(off_x * off_y).sum(),
     )  # fmt: skip
-    return adjustment_of(pairs, MIDNIGHT - timedelta(days=14), MIDNIGHT)
+    history = UnitHistory(pairs=pairs, known=KNOWN, mean=x.mean())
+    return adjustment_of("m", history, MIDNIGHT - timedelta(days=14), MIDNIGHT)
 
 
 def _moments(values: np.ndarray) -> Moments:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.errors import RefusedError, UnavailableError
-from policies.vocabulary import Bins, Counts, Histogram, PairMoments, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, WindowPair
 from tasks.telemetry.adapters.ibis_rows import (
     answer,
     days_of,
@@ -44,6 +44,7 @@ from tasks.telemetry.ports import (
     LogCounts,
     SampleRow,
     Survey,
+    UnitHistory,
     UnitMetric,
     UnitRatio,
     Variety,
@@ -162,7 +163,7 @@ class IbisTelemetry:
 
     def unit_history(
         self, model: str, metric: UnitMetric, *, before: Sequence[Day], then: Sequence[Day]
-    ) -> PairMoments:
+    ) -> UnitHistory:
         from tasks.telemetry.adapters.ibis_history import unit_history
 
         with self._open("predictions", "metrics", model=model) as source:

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies.vocabulary import PairMoments, WindowPair
 from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, is_answer, utc
-from tasks.telemetry.adapters.ibis_values import in_time, values_of
+from tasks.telemetry.adapters.ibis_values import finite, in_time, values_of
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS, UNMIRRORED
 from tasks.telemetry.ports import UnitRatio
@@ -30,7 +30,8 @@ def ratio_windows(
     rows = in_time(rows, values_of(posted, metric.name, now), horizon, "y")
     if metric.per is not None:
         rows = in_time(rows.drop("x"), values_of(posted, metric.per, now), horizon, "x")
-    rows = source.keep("ratios", rows)
+    rows = finite(source.keep("ratios", rows), metric.name, "y")
+    rows = finite(rows, metric.per or metric.name, "x")
     days = closed_days(days_of(rows, time_zone), horizon, now)
     return _sums(_units(by_day(rows, days), metric)) if days else ()
 

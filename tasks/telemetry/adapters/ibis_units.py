@@ -9,7 +9,7 @@ from typing import Any
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, WindowPair
 from tasks.telemetry.adapters.ibis_history import adjusted
 from tasks.telemetry.adapters.ibis_rows import answer, by_day, days_of, first_of, utc
-from tasks.telemetry.adapters.ibis_values import in_time, values_of
+from tasks.telemetry.adapters.ibis_values import finite, in_time, values_of
 from tasks.telemetry.days import closed_days
 from tasks.telemetry.metrics import ARMS
 from tasks.telemetry.ports import UnitMetric
@@ -54,6 +54,7 @@ def _answered(
     rows = first_of(rows.filter(live), "id")
     values = values_of(source.tables["metrics"], metric.name, now)
     rows = source.keep("answered", in_time(rows, values, horizon, "value"))
+    rows = finite(rows, metric.name, "value")
     days = closed_days(days_of(rows, time_zone), horizon, now)
     return _units(by_day(rows, days), metric) if days else None
 
@@ -93,7 +94,7 @@ def _units(rows: Any, metric: UnitMetric) -> Any:
     import ibis
 
     candidate = (rows.arm == "candidate").sum()
-    by_day = rows.group_by(["model", "start", "step", "unit"]).aggregate(
+    by_day = rows.group_by(["start", "step", "unit"]).aggregate(
         n=rows.count(), candidate=candidate, posted=rows.value.count(), value=rows.value.sum()
     )
     number = ibis.row_number().over(group_by=["step", "unit"], order_by="start")
@@ -103,7 +104,7 @@ def _units(rows: Any, metric: UnitMetric) -> Any:
     if metric.without_value == "left_out":
         units = units.filter(units.posted > 0)
     value = units.value.fill_null(0.0).clip(-metric.cap, metric.cap)
-    kept = units.select("model", "start", "step", "unit", "posted", "candidate", value=value)
+    kept = units.select("start", "step", "unit", "posted", "candidate", value=value)
     return kept.mutate(candidate=kept.candidate > 0)
 
 

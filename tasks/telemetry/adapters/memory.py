@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from policies.errors import UnavailableError
-from policies.vocabulary import Bins, Counts, Histogram, PairMoments, WindowPair
+from policies.vocabulary import Bins, Counts, Histogram, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
 from tasks.telemetry.log_buckets import bucket_of
@@ -22,6 +22,7 @@ from tasks.telemetry.ports import (
     LogCounts,
     SampleRow,
     Survey,
+    UnitHistory,
     UnitMetric,
     UnitRatio,
     Variety,
@@ -246,11 +247,10 @@ class MemoryTelemetry:
 
     def unit_history(
         self, model: str, metric: UnitMetric, *, before: Sequence[Day], then: Sequence[Day]
-    ) -> PairMoments:
+    ) -> UnitHistory:
         from tasks.telemetry.adapters.memory_history import unit_history
 
-        rows = [r for r in self._served() if r["model"] == model]
-        return unit_history(rows, self.metrics, metric, before, then)
+        return unit_history(self._served(), self.metrics, model, metric, before, then)
 
     def missing_windows(
         self, release_id: str, metric: UnitMetric, *, now: datetime, time_zone: str

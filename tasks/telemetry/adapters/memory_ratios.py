@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from tasks.telemetry.adapters.memory import (
 )
 from tasks.telemetry.adapters.memory_units import _values
 from tasks.telemetry.days import closed_days, local_days
-from tasks.telemetry.metrics import ARMS, UNMIRRORED
+from tasks.telemetry.metrics import ARMS, UNMIRRORED, refuse_endless
 from tasks.telemetry.ports import UnitRatio
 
 
@@ -54,10 +55,15 @@ def ratio_windows(
             if below is None:
                 unit.x += _is_answer(row)
             else:
-                unit.x += _label_in_time(below, key, _at(row), horizon) or 0.0
-            value = _label_in_time(above, key, _at(row), horizon)
+                unit.x += _finite(metric, _label_in_time(below, key, _at(row), horizon)) or 0.0
+            value = _finite(metric, _label_in_time(above, key, _at(row), horizon))
             unit.y += [] if value is None else [value]
     return _windows(units, metric)
+
+
+def _finite(metric: UnitRatio, value: float | None) -> float | None:
+    refuse_endless(metric.name, int(value is not None and not math.isfinite(value)))
+    return value
 
 
 def _windows(

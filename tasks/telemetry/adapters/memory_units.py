@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -11,14 +12,14 @@ from tasks.evidence.summary import moments_of
 from tasks.telemetry.adapters.memory import Event, _at, _day_of, _first, _label_in_time
 from tasks.telemetry.adapters.memory_history import expected
 from tasks.telemetry.days import closed_days, local_days
-from tasks.telemetry.metrics import ARMS
+from tasks.telemetry.metrics import ARMS, refuse_endless
 from tasks.telemetry.ports import UnitMetric
 
 Key = tuple[datetime, str]  # day and step
 
 
 class _Unit(NamedTuple):
-    name: tuple[str, str]  # model and unit
+    name: str
     arms: set[str]
     values: list[float]
 
@@ -80,9 +81,10 @@ def _units(
     for row in live:
         if (day := _day_of(_at(row), closed_days(days, horizon, now))) is not None:
             of_unit = units.setdefault((row["step"], row["unit"]), {})
-            unit = of_unit.setdefault(day[0], _Unit((row["model"], row["unit"]), set(), []))
+            unit = of_unit.setdefault(day[0], _Unit(row["unit"], set(), []))
             unit.arms.add(row["arm"])
             value = _label_in_time(values, (row["model"], row["id"]), _at(row), horizon)
+            refuse_endless(metric.name, int(value is not None and not math.isfinite(value)))
             unit.values.extend([] if value is None else [value])
     return units
 
@@ -129,7 +131,7 @@ def _windows(units: Units) -> Iterator[tuple[Key, list[_Unit]]]:
 
 
 def _moments(
-    units: Iterable[_Unit], arm: str, metric: UnitMetric, less: Mapping[tuple[str, str], float]
+    units: Iterable[_Unit], arm: str, metric: UnitMetric, less: Mapping[str, float]
 ) -> Moments:
     return moments_of(
         _value(unit, metric) - less.get(unit.name, 0.0) for unit in units if _is(unit, arm, metric)
