@@ -125,7 +125,7 @@ def fold_rows(means: NDArray[Any], rows: NDArray[Any]) -> list[DaySums]:
     import numpy as np
 
     there = rows > 0.0
-    n = there.sum(axis=1)
+    n = np.count_nonzero(there, axis=1)
     if not n.any():
         return [DaySums() for _ in rows]
     if (there[:, 1:] < there[:, :-1]).any():  # days to the end, in order
@@ -138,7 +138,7 @@ def fold_rows(means: NDArray[Any], rows: NDArray[Any]) -> list[DaySums]:
     x = np.where(there, means - first, 0.0)
     total, seen = np.cumsum(rows, axis=1), np.arange(float(rows.shape[1])) - begin
     weight = np.minimum(rows * seen / np.maximum(total - rows, LEAST), 1.0)
-    weight = np.where(seen == 0, there, weight)
+    np.put_along_axis(weight, begin, (n > 0)[:, None], axis=1)
     size = weight.sum(axis=1)
     mean = _products(weight, x) / np.maximum(size, LEAST)
     off = x - mean[:, None]
@@ -154,8 +154,8 @@ def fold_rows(means: NDArray[Any], rows: NDArray[Any]) -> list[DaySums]:
         _products(x[:, :-1], x[:, 1:]),
         _products(x[:, :-2], x[:, 2:]),
     )
-    days = [own[len(own) - seen :].tolist() for own, seen in zip(x, n, strict=True)]
-    ends = [tuple(own[:2]) for own in days], [tuple(own[-2:]) for own in days]
+    days = [own[len(own) - many :] for own, many in zip(x, n, strict=True)]
+    ends = ([tuple(own[part].tolist()) for own in days] for part in (slice(2), slice(-2, None)))
     table = zip(*(column.tolist() for column in columns), *ends, strict=True)
     return [DaySums(*row) for row in table]
 

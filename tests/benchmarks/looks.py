@@ -26,7 +26,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -79,16 +79,19 @@ def windows(days: int, steps: int, seed: int = 20130501) -> Windows:
 
 
 def overlapping(seen: Windows) -> Windows:
-    """The same, and on the day on which a step begins the step before has a window too."""
+    """The same, and on the day on which a step begins the step before has a window too.
+
+    In the order in which telemetry reads them: by start and step.
+    """
     return {
-        name: [each for pair in _with_before(part) for each in pair] for name, part in seen.items()
+        name: sorted([*part, *_ends(part)], key=lambda w: (w.start, w.step))
+        for name, part in seen.items()
     }
 
 
-def _with_before(part: Sequence[WindowPair]) -> Iterator[list[WindowPair]]:
-    for before, window in pairwise([part[0], *part]):
-        ended = window.model_copy(update={"step": before.step})
-        yield [window] if before.step == window.step else [ended, window]
+def _ends(part: Sequence[WindowPair]) -> list[WindowPair]:
+    changes = [(one, other) for one, other in pairwise(part) if one.step != other.step]
+    return [other.model_copy(update={"step": one.step}) for one, other in changes]
 
 
 def in_turn(
