@@ -23,6 +23,7 @@ from policies.vocabulary import (
 )
 from tasks.evidence.sequential import weigh, weigh_all
 from tasks.evidence.step import weigh_step
+from tasks.evidence.telling import TOO_LARGE
 from tests.unit.evidence.rails import (
     ARMS,
     ASKS,
@@ -154,6 +155,7 @@ def test_what_cannot_be_is_an_invalid_comparison(name: str, make: Callable[[str]
     assert (found.decision, found.finding) == (Decision.HOLD, Finding.INVALID)
     told = of_rail(found)
     assert told.code == "comparison_broken" and len(told.reason) > len(f"{RAILS[name].name}: ")
+    assert TOO_LARGE not in told.reason  # what an overflow would say, whatever the fault was
 
 
 NOTHING: dict[str, Callable[[str], Windows]] = {
