@@ -9,7 +9,7 @@
 - A later look is given the windows that are new, and what the look before left
   (``weigh_further``). It is compared with the first look that has as many steps behind it:
   harm that begins with a later step is weighed beside that of all days, so steps cost, and
-  windows do not.
+  windows do not. The flow has no process between looks, and refolds.
 - Refolding weighs all windows from nothing (``weigh_all``): e-values, interval and all. It is
   compared with adding the same windows up with NumPy: rows, weighted means and squares of every
   guardrail and group, read from the same window objects. A real step ends within a day, so it is
