@@ -77,8 +77,8 @@ RAILS = {
         "randomised_mean", "log_loss", margin=1.0, rollback_at=0.2, information=40, unit="user"
     ),
     "rate, quantile": _rail(
-        "quantile", "latency", margin=0.006, rollback_at=0.002, information=5e6, unit="request",
-        quantile=0.99, before_days=7,
+        "quantile", "latency", margin=0.3, rollback_at=0.1, information=3000, unit="request",
+        relative=True, quantile=0.99, before_days=7,
     ),
     "gap, day": _gap(margin=0.08, rollback_at=0.03, information=5000),
     "ratio, user": _rail(

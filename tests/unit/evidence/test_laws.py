@@ -229,7 +229,7 @@ def harmed(rail: Guardrail, found: Sequence[WindowPair], by: float) -> list[Wind
 @settings(max_examples=max(1, settings.default.max_examples // 4))
 @given(harm=st.sampled_from([4.0, 2.0, 1.0]), seed=SEED, rows=ROWS,
        by=st.sampled_from([10.0, 3.0, 0.3, 0.01]),
-       count=st.sampled_from([12, 8, 3, 2, 1]))  # fmt: skip
+       count=st.sampled_from([6, 12, 3, 2, 1]))  # fmt: skip
 def test_more_harm_never_turns_roll_back_into_hold(
     name: str, harm: float, seed: int, rows: int, by: float, count: int
 ) -> None:
