@@ -14,6 +14,7 @@ from policies.schema import Guardrail
 from policies.vocabulary import Counts, Decision, Evidence, Moments, PairMoments, WindowPair
 from tasks.evidence.running import Running, is_day_mean
 from tasks.evidence.sequential import weigh, weigh_all, weigh_further
+from tasks.evidence.summary import NO_COUNTS, NO_PAIRS
 from tests.unit.evidence.rails import (
     ARMS,
     BUDGET,
@@ -130,6 +131,29 @@ def test_look_by_look_is_the_same_as_all_at_once(
         told, whole = further[-1], weigh_all([asked], every, BUDGET, later_steps=4)[-1]
         assert told.name == whole.name == rail.name
         assert near(told, whole) and (told.onset, told.status) == (whole.onset, whole.status)
+
+
+@pytest.mark.parametrize("name", RAILS)
+@settings(max_examples=max(1, settings.default.max_examples // 4))
+@given(harm=HARM, seed=SEED, without=st.sampled_from([(1, 6), (4,), (0, 11), (1, 2, 7)]))
+def test_windows_of_nobody_change_nothing(
+    name: str, harm: float, seed: int, without: tuple[int, ...]
+) -> None:
+    """Also among days on which two steps have rows, which stay one day each."""
+    rail = RAILS[name]
+    found = on_steps(windows(rail, 10, worse=harm, seed=seed), [3, 7])
+    some = [each for place, each in enumerate(found) if place not in without]
+    blank = [emptied(each) if place in without else each for place, each in enumerate(found)]
+    one, other = (weigh(rail, each, BUDGET, later_steps=4) for each in (blank, some))
+    assert near(one, other) and one.clusters == other.clusters
+
+
+def emptied(window: WindowPair) -> WindowPair:
+    fields: dict[str, Counts | Moments | PairMoments] = {
+        field: Moments(n=0) for field in MOMENTS
+    } | dict.fromkeys(PAIRS, NO_PAIRS)
+    fields |= dict.fromkeys(COUNTS, NO_COUNTS)
+    return window.model_copy(update={f: e for f, e in fields.items() if getattr(window, f)})
 
 
 def test_a_broken_window_is_remembered() -> None:
