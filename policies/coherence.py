@@ -19,6 +19,7 @@ from policies.vocabulary import FULL_WEIGHT_BP
 
 Where = tuple[str | int, ...]
 Found = Iterator[tuple[Where, str]]
+COUNTED = ("error", "slow", "latency")  # metrics whose windows count answers, for min_rows
 _STAGES = ("staging", "shadow", "canary", "full", "soak")
 _MISMATCHED = (
     ("paired_mean", "error"),
@@ -55,6 +56,7 @@ def disagreements(document: Mapping[str, Any]) -> Found:
         _stages_leave_days,
         _last_proof_is_full,
         _soak_sees_labels,
+        _rows_are_counted,
         _guardrails_agree,
         _harm_budget_is_spent,
         _one_rule_a_gate,
@@ -137,6 +139,21 @@ def _soak_sees_labels(document: Mapping[str, Any]) -> Found:
             ("soak", "min_days"),
             f"is {days:g}, shorter than the label horizon of {horizon:g} hours. Write at least "
             f"{horizon / 24:g}, else no answer of the soak is ever checked.",
+        )
+
+
+def _rows_are_counted(document: Mapping[str, Any]) -> Found:
+    """With live traffic the answers of the candidate count, and not every guardrail counts them."""
+    metrics = [_at(rail, "metric") for rail in _items(document, "guardrails")]
+    if not (metrics and all(map(_is_text, metrics))) or set(metrics) & set(COUNTED):
+        return
+    ramp = [(f"ramp[{index}]", step) for index, step in enumerate(_items(document, "ramp"))]
+    canary, *last = ((stage, _at(document, stage)) for stage in ("canary", "full", "soak"))
+    if waiting := [place for place, step in (canary, *ramp, *last) if _number(step, "min_rows")]:
+        yield (
+            ("guardrails",),
+            f"count no answers, and min_rows waits for some in {', '.join(waiting)}: these could "
+            "never pass. Add a guardrail on error, slow or latency, or write min_rows: 0 there.",
         )
 
 

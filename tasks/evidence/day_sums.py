@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 # Means of three neighbouring days vary 1.5 to 2 times as much as independent days would
 # (flight delays, nine months): see tests/statistical for what this buys and costs.
@@ -116,27 +116,52 @@ def fold_days(means: ArrayLike, rows: ArrayLike) -> DaySums:
     """All of them at once."""
     import numpy as np
 
-    mean, count = np.asarray(means, dtype=float), np.asarray(rows, dtype=float)
-    if not len(mean):
-        return DaySums()
-    before = np.maximum(np.cumsum(count)[:-1], LEAST)
-    weight = np.ones(len(mean))
-    np.minimum(count[1:] * np.arange(1, len(count)) / before, 1.0, out=weight[1:])
-    x = mean - mean[0]
-    total = float(weight.sum())
-    centre = float(weight @ x) / total
-    off = x - centre
-    return DaySums(
-        n=len(mean),
-        rows=float(count.sum()),
-        weight=total,
-        first=float(mean[0]),
-        mean=centre,
-        m2=float(weight @ (off * off)),
-        x=float(x.sum()),
-        xx=float(x @ x),
-        x1=float(x[:-1] @ x[1:]),
-        x2=float(x[:-2] @ x[2:]),
-        head=tuple(x[:2].tolist()),
-        tail=tuple(x[-2:].tolist()),
+    (found,) = fold_rows(np.asarray(means, dtype=float), np.asarray(rows, dtype=float)[None])
+    return found
+
+
+def fold_rows(means: NDArray[Any], rows: NDArray[Any]) -> list[DaySums]:
+    """Of sequences side by side, days along the last axis. A day without rows is none."""
+    import numpy as np
+
+    there = rows > 0.0
+    n = np.count_nonzero(there, axis=1)
+    if not n.any():
+        return [DaySums() for _ in rows]
+    if (there[:, 1:] < there[:, :-1]).any():  # days to the end, in order
+        order = np.argsort(there, axis=1, kind="stable")
+        means = np.take_along_axis(np.broadcast_to(means, rows.shape), order, axis=1)
+        rows, there = (np.take_along_axis(each, order, axis=1) for each in (rows, there))
+    means = np.broadcast_to(means, rows.shape)
+    begin = np.minimum(rows.shape[1] - n, rows.shape[1] - 1)[:, None]
+    first = np.take_along_axis(means, begin, axis=1)
+    x = np.where(there, means - first, 0.0)
+    total, seen = np.cumsum(rows, axis=1), np.arange(float(rows.shape[1])) - begin
+    weight = np.minimum(rows * seen / np.maximum(total - rows, LEAST), 1.0)
+    np.put_along_axis(weight, begin, (n > 0)[:, None], axis=1)
+    size = weight.sum(axis=1)
+    mean = _products(weight, x) / np.maximum(size, LEAST)
+    off = x - mean[:, None]
+    columns = (
+        n,
+        total[:, -1],
+        size,
+        first[:, 0],
+        mean,
+        _products(weight * off, off),
+        x.sum(axis=1),
+        _products(x, x),
+        _products(x[:, :-1], x[:, 1:]),
+        _products(x[:, :-2], x[:, 2:]),
     )
+    days = [own[len(own) - many :] for own, many in zip(x, n, strict=True)]
+    ends = ([tuple(own[part].tolist()) for own in days] for part in (slice(2), slice(-2, None)))
+    table = zip(*(column.tolist() for column in columns), *ends, strict=True)
+    return [DaySums(*row) for row in table]
+
+
+def _products(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    found: NDArray[Any] = np.einsum("ij,ij->i", one, other)
+    return found

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import PairMoments, WindowPair
 from tasks.evidence.arms import Arms, sums
@@ -53,6 +54,8 @@ def by_ratio(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
     if not rest:
         return None
     ratios = Ratios.of(guardrail, before, rest)
+    if guardrail.relative:
+        _refuse_below_zero(guardrail, ratios)
     effect = ratios.effect
     reach = REACH * (abs(effect) + guardrail.margin + ratios.error)
     return Weighed(
@@ -67,6 +70,15 @@ def by_ratio(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
         unit="users",
         least=MANY_UNITS,
     )
+
+
+def _refuse_below_zero(guardrail: Guardrail, ratios: Ratios) -> None:
+    """As of a mean (``users``): a share more of what is below zero is less."""
+    if ratios.ratio < 0.0 or float((ratios.weight * ratios.a[2]).sum()) < 0.0:
+        raise EvidenceError(
+            f"{guardrail.name}: the champion's ratio is below zero, and bounds are shares of it.",
+            advice="Give the bounds in the metric's own unit: relative: false.",
+        )
 
 
 def _parted(told: Sequence[Told]) -> tuple[PairMoments, list[Told]]:
@@ -137,15 +149,19 @@ class Ratios:
         return found
 
     @cached_property
+    def weight(self) -> Floats:
+        found: Floats = self.na * self.nb / (self.na + self.nb)
+        return found
+
+    @cached_property
     def users(self) -> int:
         return int(min(self.na.sum(), self.nb.sum()))
 
     @cached_property
     def _scale(self) -> tuple[float, float]:
         """Information of the windows, and what a difference of values is divided by."""
-        weight = self.na * self.nb / (self.na + self.nb)
-        below, above = float((weight * self.a[1]).sum()), float((weight * self.a[2]).sum())
-        return float(weight.sum()), abs(above) if self.relative else below
+        below, above = (float((self.weight * self.a[row]).sum()) for row in (1, 2))
+        return float(self.weight.sum()), abs(above) if self.relative else below
 
     @cached_property
     def effect(self) -> float:

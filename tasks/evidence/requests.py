@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from policies.schema import Budget, Guardrail
-from policies.vocabulary import WindowPair
+from policies.vocabulary import Counts, WindowPair
 from tasks.evidence.arms import sums
 from tasks.evidence.count_mixture import CountWindow, log_e_count_above, log_e_count_below
 from tasks.evidence.normal_mixture import log_e_mixed
@@ -34,11 +34,10 @@ def by_request(
     guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget
 ) -> Weighed | None:
     """``None`` without rows of both arms in one window."""
-    told = [(w.step, *both(w)) for w in in_order(windows)]
-    told = [each for each in told if each[1].n > 0 and each[2].n > 0]
-    if not told:
+    told = _told(windows)
+    rates = rates_of(guardrail, windows, budget)
+    if rates is None:
         return None
-    rates = _rates(guardrail, told, budget)
     harm, safe = _looks(guardrail, told, rates)
     return Weighed(
         effect=_effect(rates, relative=guardrail.relative),
@@ -52,6 +51,17 @@ def by_request(
         unit="hours",
         least=1,
     )
+
+
+def rates_of(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) -> Rates | None:
+    """The windows with rows of both arms, and what is fixed before them; as of every look."""
+    told = _told(windows)
+    return _rates(guardrail, told, budget) if told else None
+
+
+def _told(windows: Sequence[WindowPair]) -> list[tuple[str, Counts, Counts]]:
+    told = [(w.step, *both(w)) for w in in_order(windows)]
+    return [each for each in told if each[1].n > 0 and each[2].n > 0]
 
 
 def _rates(guardrail: Guardrail, told: Sequence[Any], budget: Budget) -> Rates:

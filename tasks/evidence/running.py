@@ -8,21 +8,25 @@ recomputed from them alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from operator import ne
+from itertools import accumulate, groupby, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from policies.schema import Guardrail
 from policies.vocabulary import WindowPair
-from tasks.evidence.day_sums import DaySums, fold_days
+from tasks.evidence.day_sums import DaySums, fold_rows
 from tasks.evidence.unit_means import unit_differences
-from tasks.evidence.windows import by_day, is_by_unit, tidy
+from tasks.evidence.windows import by_day, is_by_unit, tidied, tidy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Columns = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # weight, effect, rows
+
+Run = tuple[str, list[WindowPair]]
 Span = tuple[datetime, datetime]  # first and last start of a step's windows
 
 
@@ -68,9 +72,11 @@ class Running:
     @staticmethod
     def of(guardrail: Guardrail, windows: Sequence[WindowPair]) -> Running:
         """All windows at once. ``EvidenceError`` for windows that cannot be."""
-        ordered = tidy(guardrail, windows)
-        spans = _spans({}, ordered)
-        return Running(guardrail, ordered, spans, _fold_all(guardrail, ordered, _order(spans)))
+        ordered, paired = tidied(guardrail, windows)
+        runs = _runs(ordered)
+        spans = _spans({}, runs)
+        columns = (*paired, paired[0]) if paired else _columns(guardrail, ordered)
+        return Running(guardrail, ordered, spans, _fold_all(columns, runs, _order(spans)))
 
     def further(self, new: Sequence[WindowPair]) -> Running:
         """With windows that were not there at the look before."""
@@ -79,7 +85,7 @@ class Running:
         added = tidy(self.guardrail, new)
         if not added:
             return self
-        spans, order = _spans(self.spans, added), self.steps
+        spans, order = _spans(self.spans, _runs(added)), self.steps
         follows = added[0].start > self.added[-1].start
         if not follows or _order(spans)[: len(order)] != order:
             return Running.of(self.guardrail, (*self.windows, *new))
@@ -113,12 +119,16 @@ class Running:
         return _order(self.spans)
 
 
-def _spans(before: Mapping[str, Span], windows: Sequence[WindowPair]) -> dict[str, Span]:
-    """``windows`` in order of time."""
-    found, steps = dict(before), [window.step for window in windows]
-    for step in set(steps):
-        first = windows[steps.index(step)].start
-        last = windows[-1 - steps[::-1].index(step)].start
+def _runs(windows: Sequence[WindowPair]) -> list[Run]:
+    """Neighbours of one step."""
+    return [(step, list(run)) for step, run in groupby(windows, key=attrgetter("step"))]
+
+
+def _spans(before: Mapping[str, Span], runs: Iterable[Run]) -> dict[str, Span]:
+    """``runs`` in order of time."""
+    found = dict(before)
+    for step, run in runs:
+        first, last = run[0].start, run[-1].start
         old = found.get(step, (first, last))
         found[step] = (min(old[0], first), max(old[1], last))
     return found
@@ -147,39 +157,39 @@ def _with_day(fold: Fold, parts: Sequence[tuple[float, float, int]]) -> Fold:
     return Fold(fold.sums.with_day(mean, size), fold.rows + sum(part[2] for part in parts))
 
 
-def _fold_all(
-    guardrail: Guardrail, windows: Sequence[WindowPair], order: Sequence[str]
-) -> tuple[Fold, ...]:
+def _fold_all(columns: Columns, runs: Sequence[Run], order: Sequence[str]) -> tuple[Fold, ...]:
+    """A row for each step, which sums what came since; windows of one day are one cluster."""
     import numpy as np
 
-    if not windows:
+    if not runs:
         return NOTHING
-    table = np.array(_differences(guardrail, windows), dtype=float)
-    starts = [window.start for window in windows]
-    day = np.cumsum([False, *map(ne, starts, starts[1:])])
-    if len(order) == 1:
-        return (_fold(table, day),)
-    places = {step: place for place, step in enumerate(order)}
-    place = np.array([places[window.step] for window in windows])
-    if (np.diff(place) >= 0).all():  # one step after the other: those since each are the last ones
-        firsts = np.searchsorted(place, np.arange(len(order))).tolist()
-        return tuple(_fold(table[first:], day[first:]) for first in firsts)
-    return tuple(_fold(table[place >= since], day[place >= since]) for since in range(len(order)))
+    size, effect, rows = columns
+    places = [order.index(step) for step, _ in runs]
+    since = np.repeat(places, [len(run) for _, run in runs]) >= np.arange(len(order))[:, None]
+    counted, sizes = (since @ rows).tolist(), since * size
+    if shared := _shared_days(runs):
+        begins = np.delete(np.arange(len(size)), shared)
+        first, total = effect[0], np.add.reduceat(sizes, begins, axis=1)
+        moved = np.add.reduceat(sizes * (effect - first), begins, axis=1)
+        effect, sizes = first + moved / np.where(total > 0.0, total, 1.0), total
+    folded = zip(fold_rows(effect, sizes), counted, strict=True)
+    return tuple(Fold(sums, int(n)) for sums, n in folded)
 
 
-def _fold(table: NDArray[Any], day: NDArray[Any]) -> Fold:
-    """Windows of one day become its mean first: a day is one cluster."""
+def _shared_days(runs: Sequence[Run]) -> list[int]:
+    """Windows of the same day as the one before: of another step, for those of one were added."""
+    ends = accumulate(len(run) for _, run in runs)
+    neighbours = pairwise(run for _, run in runs)
+    return [
+        end
+        for end, (one, other) in zip(ends, neighbours, strict=False)
+        if one[-1].start == other[0].start
+    ]
+
+
+def _columns(guardrail: Guardrail, windows: Sequence[WindowPair]) -> Columns:
+    """Weight, effect and rows of each window."""
     import numpy as np
 
-    if not table[:, 0].all():
-        table, day = table[table[:, 0] > 0], day[table[:, 0] > 0]
-    if not len(table):
-        return Fold()
-    size, effect, rows = table.T
-    if day[-1] - day[0] < len(day) - 1:  # a day has more than one
-        begins = np.flatnonzero(np.diff(day, prepend=-1))
-        first = effect[0]
-        total = np.add.reduceat(size, begins)
-        effect = first + np.add.reduceat(size * (effect - first), begins) / total
-        size = total
-    return Fold(fold_days(effect, size), int(rows.sum()))
+    n, effect, rows = np.array(_differences(guardrail, windows), dtype=float).reshape(-1, 3).T
+    return n, effect, rows

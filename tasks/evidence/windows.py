@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby, pairwise
-from operator import lt, sub
-from typing import get_args
+from operator import attrgetter, sub
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from policies.errors import EvidenceError
 from policies.schema import Guardrail
@@ -21,8 +21,14 @@ from tasks.evidence.summary import (
     merge_pairs,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
+
 SHORTEST_DAY = timedelta(hours=20)  # local days last 23 to 25 hours
 LARGEST = 1e70  # beyond it sums of squares of squares overflow
+_place, _zone = attrgetter("start", "step"), attrgetter("start.tzinfo")
 KINDS = get_args(Guardrail.model_fields["kind"].annotation)
 
 
@@ -68,43 +74,72 @@ def check_plan(guardrail: Guardrail, margin_factor: float) -> None:
         raise EvidenceError(f"{guardrail.name} plans for information {guardrail.information}.")
 
 
+class Tidied(NamedTuple):
+    windows: tuple[WindowPair, ...]
+    paired: tuple[Floats, Floats] | None  # rows and means, where the check has read them
+
+
 def tidy(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
     """Checked, in order of day and step, those of one day and step added together.
 
     Parts of one day and step are added. One that stands twice, word for word, was delivered
     twice: counting its rows again would be evidence of nothing.
     """
-    if not _are_sound(guardrail, windows):
-        for window in windows:
-            if (fault := _fault(guardrail, window)) is not None:
-                where = f"{guardrail.name}: window {window.start} {window.step!r}"
-                raise EvidenceError(f"{where} {fault}.")
+    return tidied(guardrail, windows).windows
+
+
+def tidied(guardrail: Guardrail, windows: Sequence[WindowPair]) -> Tidied:
+    """As ``tidy``, with the numbers that were read on the way."""
     found = tuple(windows)
-    starts = [window.start for window in found]
-    if not all(map(lt, starts, starts[1:])):
-        found = _in_order(guardrail, found)
-        starts = [window.start for window in found]
+    if not all(map(_zone, found)):
+        _refuse_faults(guardrail, found)
+    near = _near(found)
+    if any(_place(found[at]) > _place(found[at + 1]) for at in near):
+        found = tuple(sorted(found, key=_place))
+        near = _near(found)
+    paired = _sound(guardrail, found)
+    if paired is None:
+        _refuse_faults(guardrail, found)
+    if any(_place(found[at]) == _place(found[at + 1]) for at in near):
+        found, paired = _added_up(guardrail, found), None
+        near = _near(found)
     if guardrail.unit == "day":
-        _refuse_parts_of_days(guardrail, starts)
-    return found
+        _refuse_parts_of_days(guardrail, found, near)
+    return Tidied(found, paired)
 
 
-def _are_sound(guardrail: Guardrail, windows: Sequence[WindowPair]) -> bool:
-    """Whether nothing needs a second look: one pass for the many windows that are paired."""
+def _near(windows: Sequence[WindowPair]) -> list[int]:
+    """After which of them the next one does not begin another day."""
+    starts = [window.start for window in windows]
+    gaps = map(sub, starts[1:], starts)
+    return [at for at, gap in enumerate(gaps) if gap < SHORTEST_DAY]
+
+
+def _refuse_faults(guardrail: Guardrail, windows: Sequence[WindowPair]) -> None:
+    for window in windows:
+        if (fault := _fault(guardrail, window)) is not None:
+            where = f"{guardrail.name}: window {window.start} {window.step!r}"
+            raise EvidenceError(f"{where} {fault}.")
+
+
+def _sound(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[Floats, Floats] | None:
+    """``None`` where windows need a second look, one by one: only the many paired ones do not."""
+    import numpy as np
+
     if guardrail.kind != "paired_mean" or guardrail.gap is not None:
-        return False
-    most, least = LARGEST, -LARGEST
-    return all(
-        (m := w.paired) is not None
-        and 0 <= m.n <= most
-        and least <= m.mean <= most
-        and 0 <= m.m2 <= most
-        and w.start.tzinfo is not None
-        for w in windows
+        return None
+    parts = [m for w in windows if (m := w.paired) is not None]
+    if len(parts) < len(windows):
+        return None
+    n, mean, m2 = (
+        np.fromiter(map(attrgetter(field), parts), dtype=float, count=len(parts))
+        for field in ("n", "mean", "m2")
     )
+    counted = (n >= 0.0) & (n <= LARGEST) & (m2 >= 0.0) & (m2 <= LARGEST)
+    return (n, mean) if (counted & (abs(mean) <= LARGEST)).all() else None
 
 
-def _in_order(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
+def _added_up(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[WindowPair, ...]:
     ordered = sorted(windows, key=lambda w: (w.start, w.step, w.model_dump_json()))
     for one, other in pairwise(ordered):
         if one == other and has_rows(one):
@@ -112,20 +147,20 @@ def _in_order(guardrail: Guardrail, windows: Sequence[WindowPair]) -> tuple[Wind
                 f"{guardrail.name}: the window {one.start} {one.step!r} stands twice.",
                 advice="Count each row once: the source delivered the same sums two times.",
             )
-    groups = groupby(ordered, key=lambda w: (w.start, w.step))
-    return tuple(_add(guardrail, list(group)) for _, group in groups)
+    return tuple(_add(guardrail, list(group)) for _, group in groupby(ordered, key=_place))
 
 
-def _refuse_parts_of_days(guardrail: Guardrail, starts: Sequence[datetime]) -> None:
-    gaps = set(map(sub, starts[1:], starts))
-    if any(timedelta(0) < gap < SHORTEST_DAY for gap in gaps):
-        pairs = pairwise(starts)
-        earlier, later = next(p for p in pairs if timedelta(0) < p[1] - p[0] < SHORTEST_DAY)
-        raise EvidenceError(
-            f"{guardrail.name}: windows at {earlier} and {later} are not whole days, and parts of "
-            "a day are not independent.",
-            advice="Sum the rows of each local day and step into one window.",
-        )
+def _refuse_parts_of_days(
+    guardrail: Guardrail, windows: Sequence[WindowPair], near: Sequence[int]
+) -> None:
+    for at in near:
+        earlier, later = windows[at].start, windows[at + 1].start
+        if earlier < later:
+            raise EvidenceError(
+                f"{guardrail.name}: windows at {earlier} and {later} are not whole days, and "
+                "parts of a day are not independent.",
+                advice="Sum the rows of each local day and step into one window.",
+            )
 
 
 def has_rows(window: WindowPair) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from policies.coherence import COUNTED
 from policies.drift import Period
 from policies.errors import EvidenceError
 from policies.schema import Guardrail, ReleasePolicy, StageRules
@@ -29,7 +30,6 @@ from tasks.telemetry.ports import (
 
 A_DAY = timedelta(days=1)
 REQUESTS = "requests"  # answered ones, as what a metric may be divided by
-COUNTED = ("error", "slow", "latency")  # metrics whose windows count answers
 
 
 class Observation(Value):

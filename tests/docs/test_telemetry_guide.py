@@ -23,10 +23,11 @@ def test_the_mapping_is_sound(tmp_path: Path) -> None:
 
 def test_the_guardrail_is_sound(tmp_path: Path) -> None:
     guardrail = next(text for text in YAML if "metric: business" in text)
-    alone = dedent(guardrail).replace("weight: 0.2", "weight: 1.0")
+    errors = "- {name: errors, kind: proportion, metric: error, margin: 0.01, rollback_at: 0.004, "
+    errors += "weight: 0.8, information: 100000, why: The rest of the shop's guardrails.}\n"
     path = tmp_path / "shop.yaml"
-    path.write_text("policy: shop\nextends: medium\nguardrails:\n" + alone)
-    (rail,) = loader.load(path).policy.guardrails
+    path.write_text(f"policy: shop\nextends: medium\nguardrails:\n{dedent(guardrail)}{errors}")
+    rail, _ = loader.load(path).policy.guardrails
     assert (rail.name_of_metric, rail.direction, rail.cap) == ("revenue", "up", 60)
 
 

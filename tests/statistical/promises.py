@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from tests.statistical import simulated as sim
+from tests.statistical.frozen_quantiles import rolled_back
 from tests.statistical.setting import SETTING
 
 HARM_WINDOWS = 250  # of the fine release: the canary and a quarter of the next step
@@ -104,6 +105,11 @@ def promises() -> Iterator[Promise]:
     yield _share("p99 latency, no difference: rolled back", 0.05, lambda r, s: sim.tail(1.0, r, s))
     yield Promise(
         "p99 latency 25 % slower: rolled back", 0.99, True, lambda r, s: sim.tail(1.25, r, s)
+    )
+    before = "p99 latency, estimated from 2,000 answers before and frozen, "
+    yield _share(f"{before}no difference: rolled back", 0.05, lambda r, s: rolled_back(1.0, r, s))
+    yield Promise(
+        f"{before}25 % slower: rolled back", 0.99, True, lambda r, s: rolled_back(1.25, r, s)
     )
 
 

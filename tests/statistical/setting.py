@@ -59,6 +59,22 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """Answers whose hours are slow or fast for both models, and a quantile frozen before them."""
+
+    quantile: float = 0.99
+    before_days: int = 7
+    rows_before: int = 2_000  # the fewest that may freeze it: twenty are above
+    spread: float = 1.0  # of the logarithm of an hour's answers
+    load: float = 0.1  # of the logarithm between hours
+    median_ms: float = 40.0
+    rows_a_window: int = 6_000  # an hour of both models together; steps as in ``Release``
+    margin: float = 0.5  # of the champion's share of late answers
+    rollback_at: float = 0.2
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True)
 class Harm:
     """What is true of a simulated candidate: each metric's rate over the champion's."""
 
@@ -87,6 +103,7 @@ class Setting:
     peeking: Peeking = Peeking()
     release: Release = Release()
     fine: Release = Release(windows_a_step=200, rows_a_window=6_000)
+    tail: Tail = Tail()
     harms: tuple[Harm, ...] = HARMS
     seed: int = 20130501
 

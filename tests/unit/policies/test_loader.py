@@ -147,6 +147,21 @@ def test_guardrails_that_contradict_themselves_are_refused_item_by_item(write: W
         assert expected in found
 
 
+def test_rows_that_nothing_counts_are_not_waited_for(write: Write) -> None:
+    """A live step asks for answers of the candidate; only some guardrails count them."""
+    rail = "{name: %s, kind: %s, metric: %s, margin: 1, rollback_at: 0, weight: %s, "
+    rail += "information: 1, why: x}"
+    loss = rail % ("loss", "paired_mean", "log_loss", "0.5")
+    other = rail % ("other", "paired_mean", "brier", "0.5")
+    errors = rail % ("errors", "proportion", "error", "0.5")
+    found = refusal(write(mine(f"guardrails:\n  - {loss}\n  - {other}\n")))
+    told = (
+        "3: guardrails: count no answers, and min_rows waits for some in canary, ramp[0], ramp[1]"
+    )
+    assert any(told in fault and "Add a guardrail on error" in fault for fault in found)
+    loader.load(write(mine(f"guardrails:\n  - {loss}\n  - {errors}\n")))
+
+
 def test_missing_values_are_of_a_metric_and_by_day(write: Write) -> None:
     rail = "{name: %s, kind: %s, metric: missing, margin: .1, rollback_at: 0, weight: .25, "
     rail += "%s information: 1, why: x}"
