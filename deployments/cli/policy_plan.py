@@ -44,9 +44,27 @@ def plan(
         ),
     ] = None,
     day_spread: Annotated[
-        float | None,
-        typer.Option(help="How much a day's mean difference spreads; else from information."),
+        list[str] | None,
+        typer.Option(
+            help="How much a day's mean difference spreads; else from information: "
+            "0.02, or NAME=0.02; may be repeated."
+        ),
     ] = None,
+    user_spread: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How much users' values spread, for guardrails by user: NAME=12; else "
+            "such a guardrail is taken to be safe."
+        ),
+    ] = None,
+    users: Annotated[
+        str | None,
+        typer.Option(help="Users who are new to a step: 5k/d; else each request is another's."),
+    ] = None,
+    gain: Annotated[
+        float,
+        typer.Option(help="How much better the wanted candidate is in the goal; else as good."),
+    ] = 0.0,
     harm: Annotated[
         list[float] | None,
         typer.Option(help="A harm to try, in margins; may be repeated. Else .5, 1, 1.5, 2, 3."),
@@ -66,7 +84,15 @@ def plan(
     Exit 1 when the policy cannot work with this traffic, with the smallest change that would help.
     """
     asked = _Asked(
-        _traffic(traffic), _rates(base_rate or []), day_spread, _harms(harm or []), runs, seed
+        _traffic(traffic),
+        _rates(base_rate or []),
+        _spreads("--day-spread", day_spread or []),
+        _spreads("--user-spread", user_spread or []),
+        None if users is None else _traffic(users, "--users"),
+        gain,
+        _harms(harm or []),
+        runs,
+        seed,
     )
     _refuse_nowhere(svg)
     try:
@@ -92,20 +118,26 @@ def plan(
 class _Asked:
     per_hour: float
     rates: dict[str, float]
-    day_spread: float | None
+    day_spreads: dict[str, float]
+    user_spreads: dict[str, float]
+    users_per_hour: float | None
+    gain: float
     harms: tuple[float, ...]
     runs: int | None
     seed: int | None
 
 
 def _made(loaded: LoadedPolicy, asked: _Asked) -> tuple[PolicyPlan, tuple[Change, ...]]:
-    from tasks.planning.assumed import assume
+    from tasks.planning.assumed import Given, assume, simulated
     from tasks.planning.mending import changes
     from tasks.planning.plan import RUNS, SEED, harms_of, make_plan, work_ahead
 
-    # A candidate as good as the champion never meets a goal: what is planned is the guardrails.
-    rules, harms = loaded.policy.model_copy(update={"goal": None}), harms_of(asked.harms)
-    assumed = assume(rules, asked.per_hour, asked.rates, asked.day_spread)
+    given = Given(
+        asked.per_hour, asked.rates, asked.day_spreads, asked.user_spreads,
+        asked.users_per_hour, asked.gain,
+    )  # fmt: skip
+    assumed, harms = assume(loaded.policy, given), harms_of(asked.harms)
+    rules = simulated(loaded.policy, assumed)
     cache: Cache = {}
     runs, seed = asked.runs or RUNS, SEED if asked.seed is None else asked.seed
     with _progress("Simulating releases", work_ahead(rules, assumed, runs, harms)) as tick:
@@ -131,19 +163,19 @@ def _progress(what: str, total: int | None) -> Iterator[Tick]:
         yield lambda: bar.advance(task)
 
 
-def _traffic(text: str) -> float:
+def _traffic(text: str, option: str = "--traffic") -> float:
     found = TRAFFIC.fullmatch(text.strip())
     if found is None:
         raise typer.BadParameter(
             f"{text!r} is no traffic. Say how many requests in which time: 1000/h, 20/s, 24k/d.",
-            param_hint="--traffic",
+            param_hint=option,
         )
     count = float(re.sub("[_,]", "", found[1])) * TIMES[found[2]]
     if not count:
         raise typer.BadParameter(
             "without traffic there is nothing to plan with. Say how many requests the model "
             "answers today: 1000/h.",
-            param_hint="--traffic",
+            param_hint=option,
         )
     return count * PER_HOUR[found[3]]
 
@@ -161,6 +193,22 @@ def _rates(given: list[str]) -> dict[str, float]:
             raise _bad_rate(text)
         rates[name.strip()] = rate
     return rates
+
+
+def _spreads(option: str, given: list[str]) -> dict[str, float]:
+    """As ``_rates``; whether the number can be is asked where the guardrail is known."""
+    spreads: dict[str, float] = {}
+    for text in given:
+        name, _, value = text.rpartition("=")
+        try:
+            spreads[name.strip()] = float(value)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"{text!r} is no spread. Give a number, for all guardrails (0.02) or for one "
+                '("quality=0.02").',
+                param_hint=option,
+            ) from error
+    return spreads
 
 
 def _harms(given: list[float]) -> tuple[float, ...]:
@@ -188,16 +236,19 @@ def _bad_rate(text: str) -> typer.BadParameter:
 
 
 def _draw(file: Path, loaded: LoadedPolicy, made: PolicyPlan) -> None:
+    from tasks.planning.assumed import simulated
     from tasks.planning.picture import picture
 
-    file.write_text(picture(loaded.policy, made), encoding="utf-8")
+    drawn = simulated(loaded.policy, made.assumed)
+    file.write_text(picture(drawn, made), encoding="utf-8")
 
 
 def _data(loaded: LoadedPolicy, made: PolicyPlan, found: tuple[Change, ...]) -> dict[str, Any]:
     from tasks.planning.fates import slack
 
     told = asdict(made)
-    told["assumed"]["rates_given"] = sorted(made.assumed.rates_given)
+    for given in ("rates_given", "spreads_given"):
+        told["assumed"][given] = sorted(told["assumed"][given])
     return {
         "digest": loaded.digest,
         **told,

@@ -10,6 +10,7 @@ from deployments.cli.output import show, table
 from policies.errors import PolicyError
 from policies.loader import LoadedPolicy
 from policies.schema import Guardrail, ReleasePolicy
+from tasks.planning.assumed import GAP, Assumed
 from tasks.planning.fates import Fate, slack
 from tasks.planning.mending import Change
 from tasks.planning.plan import OFTEN_ENOUGH, PolicyPlan
@@ -27,14 +28,22 @@ SIGHT = """What a step can see, with the luck of one release in five
 def tell(loaded: LoadedPolicy, plan: PolicyPlan) -> None:
     policy = loaded.policy
     show(None, _head(loaded, plan), False)
-    show(None, _steps(plan), False)
+    _apart(_steps(plan))
     show(None, _time(plan), False)
-    show(None, SIGHT, False)
+    _apart(SIGHT)
     for rail in policy.guardrails:
-        show(None, _bounds(rail), False)
+        if rail.name in plan.assumed.left_out:
+            continue
+        _apart(_bounds(rail))
         show(None, _sight(plan, rail), False)
-    show(None, _fates(policy, plan), False)
-    show(None, _rates(policy, plan), False)
+    _apart(_fates(policy, plan))
+    _apart(_rates(policy, plan))
+
+
+def _apart(what: str | Table) -> None:
+    """After an empty line, as paragraphs stand."""
+    show(None, "", False)
+    show(None, what, False)
 
 
 def _head(loaded: LoadedPolicy, plan: PolicyPlan) -> str:
@@ -59,29 +68,66 @@ def assumptions(policy: ReleasePolicy, plan: PolicyPlan) -> list[str]:
         "A harm is there from the first request on, in one guardrail at a time.",
         "A release still held at a step's deadline ends there, as held.",
     ]
-    if policy.goal is not None:
-        lines.append(f"The goal ({policy.goal.guardrail}) is left out: only guardrails are asked.")
+    lines += _wanted(policy, plan)
     for rail in policy.guardrails:
-        if rail.kind == "paired_mean":
-            how = (
-                "as given"
-                if assumed.spread_given
-                else f"from information: {assumed.planned_days:g} days, {rail.information:g}"
-            )
-            lines.append(f"{rail.name}: days differ by {assumed.spreads[rail.name]:.3g} ({how}),")
-            lines.append("  independently of each other and of the traffic.")
-            if rail.segments is not None:
-                lines.append(
-                    f"  Its {len(rail.segments.values)} groups are of one size and differ "
-                    "independently."
-                )
-            continue
-        how = "as given" if rail.name in assumed.rates_given else "half of at_most"
-        how = "its quantile" if rail.kind == "quantile" else how
-        lines.append(
-            f"{rail.name}: {assumed.base_rates[rail.name]:.3g} of the champion's answers ({how}),"
-        )
-        lines.append("  each request by itself.")
+        lines += _of_rail(rail, assumed)
+    return lines
+
+
+def _wanted(policy: ReleasePolicy, plan: PolicyPlan) -> list[str]:
+    lines = []
+    for name, harm in plan.assumed.sound.items():
+        rail = next(each for each in policy.guardrails if each.name == name)
+        lines.append(f"The wanted candidate is better by {-harm * rail.margin:.2g} in {name}.")
+    if policy.goal is not None and not plan.assumed.sound:
+        lines.append(f"The candidate is no better, so no goal is asked: --gain, in "
+                     f"{policy.goal.guardrail}, says it is.")  # fmt: skip
+    if plan.assumed.left_out:
+        lines.append(f"NOT simulated, taken to be safe: {', '.join(plan.assumed.left_out)}.")
+    return lines
+
+
+def _of_rail(rail: Guardrail, assumed: Assumed) -> list[str]:
+    name = rail.name
+    if name in assumed.left_out:
+        return []
+    if name in assumed.user_spreads:
+        unit = " of the champion's mean" if rail.relative else ""
+        before = ["  less what they brought before (CUPED)."] if rail.cuped_days else []
+        return [
+            f"{name}: users differ by {assumed.user_spreads[name]:.3g}{unit} (as given),",
+            f"  {assumed.users_per_hour:,.0f} of them an hour, each by itself, none twice.",
+            *before,
+        ]
+    if name in assumed.spreads:
+        return _of_days(rail, assumed)
+    how = "as given" if name in assumed.rates_given else "half of at_most"
+    how = "its quantile" if rail.kind == "quantile" else how
+    lines = [f"{name}: {assumed.base_rates[name]:.3g} of the champion's answers ({how}),",
+             "  each request by itself."]  # fmt: skip
+    if rail.unit == "request":
+        lines.append("  Weighed by the day here, and by the hour in a release.")
+    return lines
+
+
+def _of_days(rail: Guardrail, assumed: Assumed) -> list[str]:
+    name, days = rail.name, assumed.planned_days
+    if rail.kind != "paired_mean":
+        days = assumed.compared_days
+    how = f"from information: {days:g} days, {rail.information:g}"
+    how = "as given" if name in assumed.spreads_given else how
+    lines = [f"{name}: days differ by {assumed.spreads[name]:.3g} ({how}),",
+             "  independently of each other and of the traffic."]  # fmt: skip
+    if rail.segments is not None:
+        count = len(rail.segments.values)
+        lines.append(f"  Its {count} groups are of one size and share half of what a day brings.")
+    if rail.gap is not None:
+        count = len(rail.gap.values)
+        lines += [
+            f"  Its {count} gaps differ by {assumed.spreads[name + GAP]:.3g} (from information); "
+            f"each group",
+            f"  has one request in {count + 1}, and no harm opens a gap.",
+        ]
     return lines
 
 
@@ -99,7 +145,12 @@ def _steps(plan: PolicyPlan) -> Table:
         for each in plan.steps
     ]
     columns = ("step", "users", "least", "usual", "19 in 20", "deadline", "exposed")
-    return table("Days at each step, for a candidate as good as the champion", columns, rows)
+    return table(f"Days at each step, for a candidate {_good(plan)}", columns, rows)
+
+
+def _good(plan: PolicyPlan) -> str:
+    better = [name for name, harm in plan.assumed.sound.items() if harm < 0]
+    return f"better in {better[0]}" if better else "as good as the champion"
 
 
 def _days(value: float | None) -> str:
@@ -142,7 +193,7 @@ def _size(value: float | None) -> str:
 
 
 def _fates(policy: ReleasePolicy, plan: PolicyPlan) -> Table:
-    rows = [_fate("as good", "", plan.sound)]
+    rows = [_fate("better" if plan.assumed.sound else "as good", "", plan.sound)]
     for each in plan.fates:
         rows.append(_fate(each.guardrail, f"{each.harm:g}", each))
     columns = ("worse in", "margins", "rolled back", "promoted", "held", "exposed", "19 in 20")
@@ -161,7 +212,7 @@ def _rates(policy: ReleasePolicy, plan: PolicyPlan) -> str:
     return "\n".join(
         [
             "Wrong decisions",
-            f"  rolled back, as good as the champion: {_share(plan.sound.rolled_back, plan.sound)}",
+            f"  rolled back, {_good(plan)}: {_share(plan.sound.rolled_back, plan.sound)}",
             f"  rolled back, at rollback_at everywhere: {_share(border.rolled_back, border)}; "
             f"allowed {budget.rollback_alpha:g}",
             f"  promoted, {wrong.guardrail} at its margin: {_share(wrong.promoted, wrong)}; "
@@ -194,7 +245,7 @@ def refusal(policy: ReleasePolicy, plan: PolicyPlan, found: Sequence[Change]) ->
     if plan.sound.rolled_back:
         faults.append(f"{plan.sound.rolled_back:.0%} rolled back")
     message = (
-        f"{plan.policy} cannot work with this traffic: of candidates as good as the champion "
+        f"{plan.policy} cannot work with this traffic: of candidates {_good(plan)} "
         f"{plan.sound.promoted:.0%} are promoted, {OFTEN_ENOUGH:.0%} is the least."
     )
     return PolicyError(message, faults=tuple(faults), advice=_advice(plan, found))
@@ -213,6 +264,8 @@ def _waited(policy: ReleasePolicy, plan: PolicyPlan, step: str, what: str) -> st
 
 def _advice(plan: PolicyPlan, found: Sequence[Change]) -> str:
     lines = [f"{each.told} ({each.promoted:.0%} promoted)" for each in found]
+    if any(each.kind == "gain" for each in found):
+        lines[-1] += "; plan them with --gain"
     advice = "\n  or ".join(["one of these is enough:", *lines]).replace("\n  or ", "\n  ", 1)
     if not found:
         advice = (
@@ -220,7 +273,7 @@ def _advice(plan: PolicyPlan, found: Sequence[Change]) -> str:
             "the margin and give more days together, or choose another tier."
         )
     waits = {what.removesuffix(GROUP) for _, what, _ in plan.held_at}
-    if waits & set(plan.assumed.spreads) and not plan.assumed.spread_given:
+    if waits & (set(plan.assumed.spreads) - plan.assumed.spreads_given):
         advice += (
             "\n  If days differ less than was assumed, say by how much: --day-spread. "
             "An earlier release's looks show it."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Evidence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[Any]
 
+Only = Literal["harm", "safe"] | None  # one question instead of both and an interval
 HALVINGS = 18  # of the interval: finer than anybody reads
 REACH = 20.0  # day-to-day standard deviations and margins: no effect is sought beyond
 
@@ -31,7 +32,9 @@ class Asked(NamedTuple):
     margin: float
 
 
-def weigh_days(asked: Sequence[Asked], budget: Budget, *, later_steps: int = 0) -> list[Evidence]:
+def weigh_days(
+    asked: Sequence[Asked], budget: Budget, *, later_steps: int = 0, only: Only = None
+) -> list[Evidence]:
     """In the order in which they were asked; without their windows."""
     found = [nothing_yet(a.running.guardrail, a.margin) for a in asked]
     folds = [[fold.sums.summary(budget.min_clusters) for fold in a.running.folds] for a in asked]
@@ -39,13 +42,13 @@ def weigh_days(asked: Sequence[Asked], budget: Budget, *, later_steps: int = 0) 
     if not seen:
         return found
     numbers = _numbers(
-        [asked[place] for place in seen], [folds[place][0] for place in seen], budget
+        [asked[place] for place in seen], [folds[place][0] for place in seen], budget, only
     )
     for place, each in zip(seen, numbers, strict=True):
         running = asked[place].running
         weighed = days_weighed(running.guardrail, folds[place][0], budget, running.folds[0].rows)
         found[place] = tell(found[place], weighed, each, budget)
-    if not later_steps:
+    if not later_steps or only == "safe":
         return found
     return _with_onset(asked, found, folds, budget, later_steps)
 
@@ -73,7 +76,9 @@ def _furthest(days: Days, margin: Any) -> tuple[Any, Any]:
     return days.mean - reach, days.mean + reach
 
 
-def _numbers(asked: Sequence[Asked], summaries: Sequence[Days], budget: Budget) -> list[Numbers]:
+def _numbers(
+    asked: Sequence[Asked], summaries: Sequence[Days], budget: Budget, only: Only
+) -> list[Numbers]:
     import numpy as np
 
     days = stacked(summaries)
@@ -89,14 +94,21 @@ def _numbers(asked: Sequence[Asked], summaries: Sequence[Days], budget: Budget) 
     def safe(bound: Any) -> Floats:
         return np.asarray(log_e_below(days, bound, plan, beta))
 
-    columns = (
-        edges(harm, lowest, days.mean, -math.log(alpha)),
-        edges(safe, highest, days.mean, -math.log(beta)),
-        harm(np.array([rail.rollback_at for rail in rails])).tolist(),
-        safe(margin).tolist(),
-        safe(np.zeros(len(rails))).tolist(),
+    unknown, nothing = [None] * len(rails), [0.0] * len(rails)
+    columns: tuple[Sequence[Any], ...] = (
+        unknown if only else edges(harm, lowest, days.mean, -math.log(alpha)),
+        unknown if only else edges(safe, highest, days.mean, -math.log(beta)),
+        nothing if only == "safe" else harm(_bounds(rails)).tolist(),
+        nothing if only == "harm" else safe(margin).tolist(),
+        nothing if only == "harm" else safe(np.zeros(len(rails))).tolist(),
     )
     return [Numbers(*row) for row in zip(*columns, strict=True)]
+
+
+def _bounds(rails: Sequence[Guardrail]) -> Floats:
+    import numpy as np
+
+    return np.array([rail.rollback_at for rail in rails])
 
 
 def edges(
@@ -150,6 +162,5 @@ def _since(parts: Sequence[Days], rails: Sequence[Guardrail], budget: Budget) ->
 
     if not parts:
         return iter(())
-    bounds = np.array([rail.rollback_at for rail in rails])
     plan = np.array([rail.information for rail in rails])
-    return iter(log_e_above(stacked(parts), bounds, plan, budget.rollback_alpha).tolist())
+    return iter(log_e_above(stacked(parts), _bounds(rails), plan, budget.rollback_alpha).tolist())

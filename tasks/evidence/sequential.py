@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from policies.errors import EvidenceError
 from policies.schema import Budget, Guardrail
 from policies.vocabulary import Counts, Evidence, Stage, WindowPair
-from tasks.evidence.by_days import HALVINGS, Asked, days_weighed, weigh_days
+from tasks.evidence.by_days import HALVINGS, Asked, Only, days_weighed, weigh_days
 from tasks.evidence.count_mixture import CountWindow, log_e_count_above, log_e_count_below
 from tasks.evidence.day_mixture import log_e_above, log_e_below, log_mean_exp, summarise_days
 from tasks.evidence.day_sums import Days
@@ -70,6 +70,7 @@ def weigh(
     margin_factor: float = 1.0,
     later_steps: int = 0,
     live: bool = False,
+    only: Only = None,
 ) -> Evidence:
     """Weigh all windows of a release for one guardrail, in any order.
 
@@ -77,6 +78,8 @@ def weigh(
     of them is then seen without the days before it (see ``onset``).
     ``live``: users meet the candidate at this step. Failures that only the mirror showed are
     then harm as before, and nothing that speaks for safety: that takes answers users waited for.
+    ``only``: one of the two questions, for whoever asks it some ten thousand times: the e-value
+    is the same, the other one is that of no evidence, and there is no interval.
 
     Windows of one day and step are added together; rows, days and steps may arrive in any
     order. ``EvidenceError`` for windows that cannot be: negative, NaN, more events than rows,
@@ -88,10 +91,12 @@ def weigh(
         if is_day_mean(guardrail):
             running = Running.of(guardrail, windows)
             asked = Asked(running, guardrail.margin * margin_factor)
-            (told,) = weigh_days([asked], budget, later_steps=later_steps)
+            (told,) = weigh_days([asked], budget, later_steps=later_steps, only=only)
             told = on_record(told, running.windows)
         else:
-            told = _weigh(guardrail, windows, budget, margin_factor, later_steps, live=live)
+            told = _weigh(
+                guardrail, windows, budget, margin_factor, later_steps, live=live, only=only
+            )
     except (ArithmeticError, ValueError) as error:
         raise EvidenceError(f"{guardrail.name}: {TOO_LARGE}") from error
     return refuse_endless(told)
@@ -105,18 +110,21 @@ def _weigh(
     later_steps: int,
     *,
     live: bool,
+    only: Only,
 ) -> Evidence:
     ordered = tidy(guardrail, windows)
     margin = guardrail.margin * margin_factor
     if is_rate(guardrail) and not guardrail.relative:
         margin = min(margin, GREATEST_RATE_MARGIN)
     speaking = ordered
-    if live and guardrail.is_seen_when_mirrored:
+    if live and guardrail.is_seen_when_mirrored and only != "harm":
         speaking = tuple(w for w in ordered if w.step != MIRRORED_STEP)
     weighed = _weighed(guardrail, speaking, budget)
     told = on_record(nothing_yet(guardrail, margin), ordered)
     if weighed is not None:
-        told = tell(told, weighed, _numbers(guardrail, weighed, margin, budget), budget)
+        told = tell(told, weighed, _numbers(guardrail, weighed, margin, budget, only), budget)
+    if only == "safe":
+        return told
     if speaking is not ordered:
         whole = _weighed(guardrail, ordered, budget)
         harm = whole.log_e_harm(guardrail.rollback_at) if whole is not None else 0.0
@@ -149,12 +157,16 @@ def _gap(guardrail: Guardrail, windows: Sequence[WindowPair], budget: Budget) ->
     return days_weighed(guardrail, found[0], budget, found[1], "gap between day means")
 
 
-def _numbers(guardrail: Guardrail, weighed: Weighed, margin: float, budget: Budget) -> Numbers:
+def _numbers(
+    guardrail: Guardrail, weighed: Weighed, margin: float, budget: Budget, only: Only
+) -> Numbers:
+    lower, upper = _interval(weighed, budget) if only is None else (None, None)
     return Numbers(
-        *_interval(weighed, budget),
-        log_e_harm=weighed.log_e_harm(guardrail.rollback_at),
-        log_e_safe=weighed.log_e_safe(margin),
-        log_e_better=weighed.log_e_safe(0.0),
+        lower,
+        upper,
+        log_e_harm=0.0 if only == "safe" else weighed.log_e_harm(guardrail.rollback_at),
+        log_e_safe=0.0 if only == "harm" else weighed.log_e_safe(margin),
+        log_e_better=0.0 if only == "harm" else weighed.log_e_safe(0.0),
     )
 
 
@@ -181,6 +193,7 @@ def weigh_all(
     margin_factor: float = 1.0,
     later_steps: int = 0,
     live: bool = False,
+    only: Only = None,
 ) -> list[Evidence]:
     """Every guardrail that has windows, each of its groups by itself, and their gaps.
 
@@ -190,7 +203,7 @@ def weigh_all(
     """
     kept, found = weigh_further(
         {}, guardrails, windows, budget,
-        margin_factor=margin_factor, later_steps=later_steps, live=live,
+        margin_factor=margin_factor, later_steps=later_steps, live=live, only=only,
     )  # fmt: skip
     return [
         on_record(item, kept[item.name].windows) if kept[item.name].folds else item
@@ -207,6 +220,7 @@ def weigh_further(
     margin_factor: float = 1.0,
     later_steps: int = 0,
     live: bool = False,
+    only: Only = None,
 ) -> tuple[dict[str, Running], list[Evidence]]:
     """As ``weigh_all``, of the windows that the look before left and those that are ``new``.
 
@@ -234,13 +248,15 @@ def weigh_further(
                     margin_factor=factor,
                     later_steps=later_steps,
                     live=live,
+                    only=only,
                 )
                 found[part.name] = as_declared(part, told)
         except EvidenceError as error:
             running = running.unfolded(arrived)
             found[part.name] = broken(part, running.windows, error)
         kept[part.name] = running
-    for each, told in zip(asked, weigh_days(asked, budget, later_steps=later_steps), strict=True):
+    weighed = weigh_days(asked, budget, later_steps=later_steps, only=only)
+    for each, told in zip(asked, weighed, strict=True):
         try:
             found[told.name] = refuse_endless(told)
         except EvidenceError as error:

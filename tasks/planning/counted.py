@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from policies.schema import Guardrail, ReleasePolicy
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Step, WindowPair
+from tasks.evidence.onset import mixed
 from tasks.evidence.sequential import MIRRORED_STEP
 from tasks.planning.assumed import MONDAY, Assumed
 from tasks.planning.streams import Part, by_day
@@ -30,12 +31,16 @@ class Counted:
         self._base = assumed.base_rates[rail.name]
         self.rate = min(1.0, self._base + harm * margin_of(rail, self._base))
         self.parts = [Part(rail, widens=True)]
+        self.known = 0.0  # hours
         self._seen: dict[tuple[int, str], list[int]] = {}  # day and step -> na, xa, nb, xb
         self._sums: dict[str, CountedSums] = {}
+        self._days: dict[bool, set[int]] = {False: set(), True: set()}  # all; with users
+        self._rows_at: dict[str, int] = {}
 
     def pass_time(self, begin: float, end: float, step: Step) -> None:
         if not (step.weight_bp or self.rail.is_seen_when_mirrored):
             return
+        self.known = end
         share = step.weight_bp / FULL_WEIGHT_BP if step.weight_bp else 1.0
         first, second = self._chances(step)
         for day, since, until in by_day(begin, end):
@@ -45,6 +50,10 @@ class Counted:
             told = self._seen.setdefault((day, step.name), [0, 0, 0, 0])
             told[:] = [a + b for a, b in zip(told, (na, xa, nb, xb), strict=True)]
             self._sums.setdefault(step.name, CountedSums()).add(na, xa, nb, xb)
+            self._rows_at[step.name] = self._rows_at.get(step.name, 0) + nb
+            self._days[False].add(day)
+            if step.weight_bp:
+                self._days[True].add(day)
 
     def _chances(self, step: Step) -> tuple[float, float]:
         """Only mirrored, a row on which both fail tells nothing, and is counted for neither."""
@@ -73,15 +82,15 @@ class Counted:
                 )
             )
 
-    def harm_at_most(self) -> list[float]:
-        every = [self._sums[step] for step in self._sums]
-        later = accumulate(reversed(every), CountedSums.plus)
-        return [max((each.against(self.rail, self.rail.rollback_at, 1.0) for each in later),
-                    default=0.0)]  # fmt: skip
+    def harm_at_most(self, later_steps: int) -> list[float]:
+        since = list(accumulate(reversed(self._sums.values()), CountedSums.plus))[::-1]
+        if not since:
+            return [0.0]
+        whole, *later = (each.against(self.rail, self.rail.rollback_at, 1.0) for each in since)
+        return [mixed(whole, later, later_steps)]
 
     def safe_at_most(self, factor: float, live: bool) -> list[float]:
-        days = {day for day, step in self._seen if not live or step != MIRRORED_STEP}
-        if self.rail.unit == "day" and len(days) < self._least:
+        if self.rail.unit == "day" and len(self._days[live]) < self._least:
             return [0.0]
         speaking = (s for step, s in self._sums.items() if not live or step != MIRRORED_STEP)
         total = reduce(CountedSums.plus, speaking, CountedSums())
@@ -90,7 +99,7 @@ class Counted:
     def rows_at(self, step: Step) -> int | None:
         if not (step.weight_bp or self.rail.is_seen_when_mirrored):
             return None
-        return sum(told[2] for (_, name), told in self._seen.items() if name == step.name)
+        return self._rows_at.get(step.name, 0)
 
 
 @dataclass

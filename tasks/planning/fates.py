@@ -48,13 +48,14 @@ class Trial:
 def trials(
     policy: ReleasePolicy, assumed: Assumed, runs: int, multiples: Sequence[float] = MULTIPLES
 ) -> list[Trial]:
-    """No harm; every guardrail where a rollback is first allowed; each at several harms."""
+    """The sound one; every guardrail where a rollback is first allowed; each at several harms."""
+    sound = assumed.sound
     border = {rail.name: rail.rollback_at / rail.margin for rail in policy.guardrails}
-    found = [Trial("", 0.0, 0.0, {}, runs), Trial("every guardrail", 0.0, 0.0, border, runs)]
+    found = [Trial("", 0.0, 0.0, sound, runs), Trial("every guardrail", 0.0, 0.0, border, runs)]
     for rail in policy.guardrails:
         for harm in multiples:
             effect = harm * _margin(rail, assumed)
-            found.append(Trial(rail.name, harm, effect, {rail.name: harm}, runs))
+            found.append(Trial(rail.name, harm, effect, {**sound, rail.name: harm}, runs))
     return found
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import Stage
-from tasks.planning.assumed import Assumed
+from tasks.planning.assumed import MEANS, Assumed, gains_in
 from tasks.planning.fates import Tick
 from tasks.planning.plan import OFTEN_ENOUGH, PolicyPlan
 from tasks.planning.voyage import Voyage, sail
@@ -24,13 +24,14 @@ HALVINGS = 2
 DEADLINES = (1.25, 1.5, 2.0, 3.0)
 TRAFFICS = (1.5, 2.0, 4.0, 8.0, 16.0)
 MARGINS = (1.1, 1.25, 1.5, 2.0, 3.0)
+GAINS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the margin, beyond what was wanted
 Plan = tuple[ReleasePolicy, Assumed]
 Made = Callable[[float], Plan]
 
 
 @dataclass(frozen=True)
 class Change:
-    """``kind``: traffic, days or margin; ``told``: as a person would say it."""
+    """``kind``: traffic, days, margin or gain; ``told``: as a person would say it."""
 
     kind: str
     factor: float
@@ -53,7 +54,9 @@ def changes(
     """
 
     def promoted(made: Plan) -> float:
-        known = cache if made[1] == assumed else {}
+        if made == (policy, assumed):  # so small a change that nobody could write it down
+            return 0.0
+        known = cache if replace(made[1], sound=assumed.sound) == assumed else {}
         return _promoted(*made, seed, tick, tried, known)
 
     if not plan.held_at:
@@ -63,7 +66,7 @@ def changes(
         change = _smallest(kind, sizes, _through(made, promoted), told)
         if change is not None:
             found.append(change)
-    return tuple(sorted(found, key=lambda each: each.factor))
+    return tuple(sorted(found, key=lambda each: (each.kind == "gain", each.factor)))
 
 
 def _through(made: Made, promoted: Callable[[Plan], float]) -> Callable[[float], float]:
@@ -77,7 +80,7 @@ def _ways(
     waited = {what.removesuffix(GROUP) for _, what, _ in plan.held_at}
     steps = tuple(dict.fromkeys(step for step, _, _ in plan.held_at))
     rails = [rail for rail in policy.guardrails if rail.name in waited]
-    counted = [rail for rail in rails if rail.kind != "paired_mean"]
+    counted = [rail for rail in rails if rail.kind not in MEANS or rail.unit == "user"]
     if counted or ROWS in waited:
         yield (
             "traffic", TRAFFICS, lambda f: (policy, assumed.at(assumed.per_hour * f)),
@@ -94,6 +97,17 @@ def _ways(
             "margin", MARGINS, lambda f: (with_margins(policy, names, f), assumed),
             lambda f: " and ".join(_margin_told(rail, f) for rail in rails),
         )  # fmt: skip
+    goal = gains_in(policy)
+    if goal is not None and goal.name in waited:
+        wanted, rail = -assumed.sound.get(goal.name, 0.0), goal
+
+        def better(more: float) -> float:
+            return two_digits((wanted + more) * rail.margin)
+
+        yield (
+            "gain", GAINS, lambda f: (policy, assumed.better(rail, better(f))),
+            lambda f: f"only candidates that are better by {better(f):g} in {rail.name}",
+        )  # fmt: skip
 
 
 def _smallest(
@@ -102,7 +116,7 @@ def _smallest(
     promoted: Callable[[float], float],
     told: Callable[[float], str],
 ) -> Change | None:
-    failed = 1.0
+    failed = 0.0 if kind == "gain" else 1.0
     for size in sizes:
         share = promoted(size)
         if share < OFTEN_ENOUGH:
@@ -126,7 +140,7 @@ def _promoted(
     """Share of sound releases; given up as soon as it cannot be often enough."""
     ended: list[Voyage] = []
     for number in range(tried):
-        ended.append(sail(policy, assumed, {}, seed, number, cache))
+        ended.append(sail(policy, assumed, assumed.sound, seed, number, cache))
         tick()
         failed = sum(each.outcome != "promoted" for each in ended)
         if tried - failed < math.ceil(OFTEN_ENOUGH * tried - 1e-9):

@@ -5,11 +5,11 @@ One panel a guardrail, self-contained, and readable on light and on dark paper.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from policies.schema import ReleasePolicy
-from tasks.planning.fates import Fate
+from tasks.planning.fates import Fate, slack
 from tasks.planning.plan import PolicyPlan
 
 WIDTH, PANEL, LEFT, RIGHT, HEAD, FOOT = 720, 250, 56, 128, 84, 30
@@ -23,7 +23,7 @@ svg{--ink:#1c2430;--soft:#5b6675;--grid:#dfe4ea;--paper:#fff;--back:#b3261e;--he
 .paper{fill:var(--paper)}text{fill:var(--ink)}.soft{fill:var(--soft);font-size:12px}
 .title{font-size:16px;font-weight:600}.name{font-weight:600}
 .grid{stroke:var(--grid)}.edge{stroke:var(--soft);stroke-dasharray:4 3}
-.line{fill:none;stroke-width:2.2}.dot{stroke-width:1.8}.end{text-anchor:end}.mid{text-anchor:middle}
+.line{fill:none;stroke-width:2.2}.room{opacity:.35;stroke-width:5}.dot{stroke-width:1.8}.end{text-anchor:end}.mid{text-anchor:middle}
 .back{stroke:var(--back)}.held{stroke:var(--held);stroke-dasharray:7 3}.pass{stroke:var(--pass)}
 .dot.back{fill:var(--back)}.dot.held{fill:var(--held);stroke-dasharray:none}.dot.pass{fill:var(--pass)}
 text.back{fill:var(--back);stroke:none}text.held{fill:var(--held);stroke:none}
@@ -39,17 +39,20 @@ def picture(policy: ReleasePolicy, plan: PolicyPlan) -> str:
         f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
         f'<text class="title" x="{LEFT}" y="30">{name}</text>',
         _text(LEFT, 50, _assumed(plan), "soft"),
-        _text(LEFT, 67, "One guardrail at a time; the others are as good as the champion.", "soft"),
+        _text(LEFT, 67, _others(policy, plan), "soft"),
     ]
     for place, rail in enumerate(policy.guardrails):
-        points = [(0.0, plan.sound)]
+        points = [(plan.assumed.sound.get(rail.name, 0.0), plan.sound)]
         points += [(each.harm, each) for each in plan.fates if each.guardrail == rail.name]
         edge = rail.rollback_at / rail.margin
         unit = " of the champion's" if rail.relative else ""
-        heading = f"{rail.name}: margin {rail.margin:g}{unit}"
-        shapes += _panel(HEAD + place * PANEL, heading, edge, points)
+        axis = f"worse by, in margins of {rail.margin:g}{unit}"
+        shapes += _panel(HEAD + place * PANEL, rail.name, axis, edge, points)
     foot = height - 14
-    told = f"{plan.runs} simulated releases a point, the same days for each; seed {plan.seed}."
+    told = (
+        f"{plan.runs} simulated releases a point, the same days for each, seed {plan.seed}; "
+        "broad lines: three standard errors."
+    )
     shapes.append(_text(LEFT, foot, told, "soft"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -63,14 +66,26 @@ def _assumed(plan: PolicyPlan) -> str:
     return f"{plan.assumed.per_hour:,.0f} requests an hour"
 
 
-def _panel(top: float, name: str, edge: float, points: Sequence[tuple[float, Fate]]) -> list[str]:
+def _others(policy: ReleasePolicy, plan: PolicyPlan) -> str:
+    for rail in policy.guardrails:
+        if better := -plan.assumed.sound.get(rail.name, 0.0):
+            return (
+                f"One guardrail at a time; else better by {better * rail.margin:.2g} in "
+                f"{rail.name}, and as good as the champion."
+            )
+    return "One guardrail at a time; the others are as good as the champion."
+
+
+def _panel(
+    top: float, name: str, axis: str, edge: float, points: Sequence[tuple[float, Fate]]
+) -> list[str]:
     low, high = top + PANEL - BOTTOM, top + TOP
     right = WIDTH - RIGHT
 
-    most = points[-1][0]  # margins
+    least, most = points[0][0], points[-1][0]  # margins
 
     def x(harm: float) -> float:
-        return LEFT + harm / most * (right - LEFT)
+        return LEFT + (harm - least) / (most - least) * (right - LEFT)
 
     def y(share: float) -> float:
         return low - share * (low - high)
@@ -83,15 +98,23 @@ def _panel(top: float, name: str, edge: float, points: Sequence[tuple[float, Fat
         shapes.append(f'<path class="edge" d="M{x(harm):.1f} {high}V{low}"/>')
         shapes.append(_text(x(harm), high - 5, told, "soft mid"))
     shapes += [_text(x(n), low + 18, f"{n:g}", "soft mid") for n, _ in points]
-    shapes.append(_text((LEFT + right) / 2, low + 36, "worse by, in margins", "soft mid"))
+    shapes.append(_text((LEFT + right) / 2, low + 36, axis, "soft mid"))
     ends = _apart([y(_share(points[-1][1], word)) for word, _ in LINES])
     for (word, style), end in zip(LINES, ends, strict=True):
         at = [(x(harm), y(_share(fate, word))) for harm, fate in points]
         path = " L".join(f"{a:.1f} {b:.1f}" for a, b in at)
+        shapes += [_room(x(harm), y, _share(fate, word), fate.runs, style) for harm, fate in points]
         shapes.append(f'<path class="line {style}" d="M{path}"/>')
         shapes += [_dot(a, b, style) for a, b in at]
         shapes.append(_text(right + 10, end + 4, word, style))
     return shapes
+
+
+def _room(x: float, y: Callable[[float], float], share: float, runs: int, style: str) -> str:
+    """What the share could be as well, for all that so few releases tell."""
+    more = slack(share, runs)
+    high, low = y(min(share + more, 1.0)), y(max(share - more, 0.0))
+    return f'<path class="room {style}" d="M{x:.1f} {high:.1f}V{low:.1f}"/>'
 
 
 def _share(fate: Fate, word: str) -> float:

@@ -16,8 +16,9 @@ from itertools import pairwise
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, Step, WindowPair
 from tasks.evidence.onset import WHOLE_SHARE
-from tasks.planning.assumed import HOURS, MONDAY, Assumed
-from tasks.planning.weighing import GROUP, weigh_harm, weigh_safe
+from tasks.evidence.sequential import weigh
+from tasks.planning.assumed import HOURS, MEANS, MONDAY, Assumed
+from tasks.planning.weighing import GROUP
 
 ONE_IN_FIVE = 0.8416  # standard errors of bad luck
 FURTHEST = 64.0  # margins: beyond it nothing is sought
@@ -49,7 +50,7 @@ def sights(policy: ReleasePolicy, assumed: Assumed, usual_days: Mapping[str, flo
         usual = track.longer(step, max(usual_days.get(step.name, 0.0), rules.min_days))
         latest = track.longer(step, max(rules.deadline_days, rules.min_days))
         for rail in policy.guardrails:
-            if rail.kind == "paired_mean" or step.weight_bp or rail.is_seen_when_mirrored:
+            if rail.is_due_at(step):
                 asked = _Asked(policy, assumed, rail.whole(), step)
                 found.append(_sight(asked, rail.name, rules.margin_factor, usual, latest))
                 for part in list(rail.by_segment().values())[:1]:  # they are all alike
@@ -95,14 +96,17 @@ class _Asked:
     def finds(self, track: _Track, effect: float) -> bool:
         budget = self.policy.budget
         windows = self._windows(track, effect, -ONE_IN_FIVE)
-        told = weigh_harm(self.rail, windows, budget, 0)
+        told = weigh(self.rail, windows, budget, only="harm")
         harm = math.log(self.rail.weight * WHOLE_SHARE) + (told.log_e_harm or 0.0)
         return harm >= -math.log(budget.rollback_alpha)
 
     def shows(self, windows: list[WindowPair], margin: float) -> bool:
         budget, live = self.policy.budget, self.step.weight_bp > 0
-        wider = margin / self.rail.margin
-        told = weigh_safe(self.rail, windows, budget, margin_factor=wider, live=live)
+        wider = max(1.0, margin / self.rail.margin)
+        asked = self.rail
+        if margin < asked.margin:
+            asked = asked.model_copy(update={"margin": margin, "rollback_at": 0.0})
+        told = weigh(asked, windows, budget, margin_factor=wider, live=live, only="safe")
         return told.status == "ok" and (told.log_e_safe or 0.0) >= -math.log(budget.promote_beta)
 
     def sound(self, track: _Track) -> list[WindowPair]:
@@ -111,6 +115,8 @@ class _Asked:
     def _windows(self, track: _Track, effect: float, luck: float) -> list[WindowPair]:
         if self.rail.kind == "paired_mean":
             return _paired(self.policy, self.assumed, self.rail, track, effect, luck)
+        if self.rail.kind in MEANS:
+            return _by_units(self.policy, self.assumed, self.rail, track, effect, luck)
         return _counted(self.assumed, self.rail, track, effect, luck)
 
 
@@ -156,6 +162,39 @@ def _paired(
         for day, step, a, b in track.spans()
         if day < days
     ]
+
+
+def _by_units(
+    policy: ReleasePolicy, assumed: Assumed, rail: Guardrail, track: _Track, effect: float,
+    luck: float,
+) -> list[WindowPair]:  # fmt: skip
+    """Users of both arms whose means differ by as much in every window; else days as in pairs."""
+    days = int((track.end - policy.labels.horizon_hours) // HOURS)
+    spans = [s for s in track.spans() if 0 < s[1].weight_bp < FULL_WEIGHT_BP and s[0] < days]
+    sizes = []
+    for _, step, a, b in spans:
+        users, share = (b - a) * assumed.users_per_hour, step.weight_bp / FULL_WEIGHT_BP
+        sizes.append((round(users * (1.0 - share)), round(users * share)))
+    base, worse = 1.0 if rail.relative else 0.0, -1.0 if rail.direction == "up" else 1.0
+    between = assumed.spreads.get(rail.name, 0.0)
+    within = assumed.user_spreads.get(rail.name, 0.0)
+    precision = math.fsum(na * nb / (na + nb) for na, nb in sizes if na + nb)
+    error = between / math.sqrt(max(len({s[0] for s in spans}), 1))
+    error = within / math.sqrt(max(precision, 1e-9)) if within else error
+    mean, windows = effect + luck * error, []
+    for (day, step, _, _), (na, nb) in zip(spans, sizes, strict=True):
+        of_day = mean + (between if day % 2 else -between)
+        arms = ((na, base), (nb, base + worse * of_day))
+        champion, candidate = (
+            Moments(n=n, mean=m if n else 0.0, m2=within**2 * max(n - 1, 0)) for n, m in arms
+        )
+        windows.append(
+            WindowPair.model_construct(
+                start=MONDAY + timedelta(days=day), step=step.name,
+                champion_units=champion, candidate_units=candidate,
+            )
+        )  # fmt: skip
+    return windows
 
 
 def _counted(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import FULL_WEIGHT_BP, Decision, Step
 from tasks.planning.assumed import HOURS, Assumed
+from tasks.planning.by_units import ByUnits
 from tasks.planning.counted import Counted
 from tasks.planning.paired import Paired
 from tasks.planning.streams import Stream
@@ -104,6 +105,8 @@ def stream(
     """``harm``: how much worse the candidate is, in margins."""
     if rail.kind == "paired_mean":
         return Paired(policy, rail, assumed, harm, rng)
+    if rail.kind in ("mean", "randomised_mean"):
+        return ByUnits(policy, rail, assumed, harm, rng)
     return Counted(policy, rail, assumed, harm, rng)
 
 

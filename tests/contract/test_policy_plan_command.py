@@ -53,6 +53,29 @@ def test_a_plan_that_works_is_told_with_all_that_it_assumes(short: str, tmp_path
     assert ElementTree.fromstring(drawing.read_text()).tag.endswith("svg")
 
 
+def test_what_is_not_simulated_is_said_and_what_is_given_is_used(tmp_path: Path) -> None:
+    """A metric by users is taken to be safe, in capitals, until somebody says how users differ."""
+    path = tmp_path / "paid.yaml"
+    paid = """
+  - {name: revenue, kind: mean, metric: business, unit: user, relative: true, margin: 0.1,
+     rollback_at: 0.04, weight: 0.25, information: 900, name_of_metric: revenue, direction: up,
+     cap: 100, without_value: zero, why: test}
+"""
+    text = SHORT.replace("policy: short", "policy: paid") + paid.lstrip("\n")
+    path.write_text(text.replace("weight: 0.5, information: 5", "weight: 0.25, information: 5"))
+    words = (str(path), "--traffic", "1000/h", "--runs", "5", "--harm", "1")
+    code, out, err = planned(*words)
+    assert code == 0, err
+    assert "NOT simulated, taken to be safe: revenue." in out
+    assert "revenue: margin" not in out
+    code, out, err = planned(*words, "--user-spread", "revenue=1", "--gain", "0.01")
+    assert code == 0, err
+    assert "NOT simulated" not in out
+    assert "revenue: users differ by 1 of the champion's mean (as given)," in out
+    assert "The wanted candidate is better by 0.01 in quality." in out
+    assert "revenue: margin 0.1, rolls back beyond 0.04, as shares of the champion's" in out
+
+
 def test_programs_read_the_same_plan(short: str) -> None:
     """The same seed is the same plan; rates carry their slack."""
     words = (
@@ -102,6 +125,10 @@ def test_a_plan_that_cannot_work_is_refused_with_what_would_help(short: str) -> 
         (("low", "--traffic", "1/h", "--base-rate", "nan"), 2, "is no base rate"),
         (("low", "--traffic", "1/h", "--base-rate", "x=0.1"), 1, "x: no guardrail of shares"),
         (("low", "--traffic", "1/h", "--day-spread", "-1"), 1, "spread between days is -1"),
+        (("low", "--traffic", "1/h", "--day-spread", "wide"), 2, "'wide' is no spread"),
+        (("low", "--traffic", "1/h", "--user-spread", "x=1"), 1, "x: no guardrail by users"),
+        (("low", "--traffic", "1/h", "--users", "many"), 2, "is no traffic"),
+        (("low", "--traffic", "1/h", "--gain", "-1"), 1, "the gain is -1"),
         (("low", "--traffic", "1/h", "--harm", "0"), 2, "0 margins cannot be tried"),
         (("low", "--traffic", "1/h", "--harm", "nan"), 2, "nan margins cannot be tried"),
         (("low", "--traffic", "1/h", "--svg", "/none/x.svg"), 2, "there is no folder /none"),

@@ -17,7 +17,7 @@ from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.verdict import judge
 from policies.vocabulary import Decision, Moments, Step, WindowPair
 from tasks.evidence.step import weigh_step
-from tasks.planning.assumed import HOURS, MONDAY, assume
+from tasks.planning.assumed import HOURS, MONDAY, Given, assume
 from tasks.planning.fates import trials, voyages
 from tasks.planning.streams import Stream
 from tasks.planning.voyage import next_look, streams_of
@@ -76,7 +76,7 @@ def test_the_plan_agrees_with_releases_drawn_independently(alpha: float, trial: 
     """Sound, at rollback_at (the false-rollback rate that is printed), at the margin and worse:
     every outcome within three standard errors of both simulations together."""
     policy, runs = _nervous(alpha), 160
-    assumed = assume(policy, 100.0, {}, SPREAD)
+    assumed = assume(policy, Given(100.0, day_spreads={"": SPREAD}))
     asked = trials(policy, assumed, runs)[trial]
     planned = [each.outcome for each in voyages(policy, assumed, asked, 1, {}, lambda: None)]
     rng = np.random.default_rng(20130503)
@@ -119,7 +119,7 @@ def test_looks_that_are_settled_early_end_as_the_flow_would_end_them(
     """Look by look beside weigh_step and judge, on the same days: the same decision, but for a
     rollback or a pass that comes at most two looks later."""
     policy = find(name).policy.model_copy(update={"goal": None})
-    assumed = assume(policy, per_hour, {"": 0.02}, 0.02)
+    assumed = assume(policy, Given(per_hour, {"": 0.02}, {"": 0.02}))
     for number in range(1):
         streams = streams_of(policy, assumed, harms, 7, number)
         ours = Judge(policy, streams, [rail.name for rail in policy.guardrails], {})

@@ -8,42 +8,85 @@ import pytest
 
 from policies.errors import PolicyError
 from policies.loader import find
-from tasks.planning.assumed import assume, planned_days
+from tasks.planning.assumed import Given, assume, compared_days, planned_days, simulated, wider
 from tests.unit.planning.planned_policy import ERRORS, QUALITY, planned_policy
 
-BUSINESS = QUALITY.model_copy(update={"name": "revenue", "kind": "mean", "metric": "business"})
+BUSINESS = QUALITY.model_copy(
+    update={"name": "revenue", "kind": "mean", "metric": "business", "direction": "up"}
+)
+BY_USER = BUSINESS.model_copy(update={"unit": "user"})
 
 
 @pytest.mark.parametrize(
-    ("per_hour", "rates", "spread", "said"),
+    ("given", "said"),
     [
-        (0.0, {"": 0.01}, None, "traffic is 0 requests an hour"),
-        (math.nan, {"": 0.01}, None, "traffic is nan requests an hour"),
-        (1e9, {"": 0.01}, None, "to 1e8"),
-        (100.0, {"": 0.0}, None, "base rate is 0"),
-        (100.0, {"errors": 1.5}, None, "base rate of errors is 1.5"),
-        (100.0, {"errors": math.nan}, None, "base rate of errors is nan"),
-        (100.0, {"speed": 0.1, "errors": 0.1}, None, "speed: no guardrail of shares"),
-        (100.0, {"errors": 0.99}, None, "leave nothing that could fail"),
-        (100.0, {}, None, "errors: its base rate is not known"),
-        (100.0, {"errors": 0.1}, 0.0, "the spread between days is 0"),
-        (100.0, {"errors": 0.1}, math.inf, "the spread between days is inf"),
+        (Given(0.0, {"": 0.01}), "traffic is 0 requests an hour"),
+        (Given(math.nan, {"": 0.01}), "traffic is nan requests an hour"),
+        (Given(1e9, {"": 0.01}), "to 1e8"),
+        (Given(100.0, {"": 0.01}, users_per_hour=0.0), "traffic is 0 users an hour"),
+        (Given(100.0, {"": 0.0}), "base rate is 0"),
+        (Given(100.0, {"errors": 1.5}), "base rate of errors is 1.5"),
+        (Given(100.0, {"errors": math.nan}), "base rate of errors is nan"),
+        (Given(100.0, {"speed": 0.1, "errors": 0.1}), "speed: no guardrail of shares"),
+        (Given(100.0, {"errors": 0.99}), "leave nothing that could fail"),
+        (Given(100.0, {}), "errors: its base rate is not known"),
+        (Given(100.0, {"errors": 0.1}, {"": 0.0}), "the spread between days is 0"),
+        (Given(100.0, {"errors": 0.1}, {"quality": math.inf}), "between days of quality is inf"),
+        (Given(100.0, {"errors": 0.1}, {"errors": 0.1}), "errors: no guardrail by days"),
+        (Given(100.0, {"errors": 0.1}, {}, {"quality": 1.0}), "quality: no guardrail by users"),
+        (Given(100.0, {"errors": 0.1}, gain=-0.1), "the gain is -0.1"),
+        (Given(100.0, {"errors": 0.1}, gain=math.nan), "the gain is nan"),
     ],
 )
-def test_what_cannot_be_planned_is_named(
-    per_hour: float, rates: dict[str, float], spread: float | None, said: str
-) -> None:
+def test_what_cannot_be_planned_is_named(given: Given, said: str) -> None:
     """Every fault with its number, and an advice; never a default in its place."""
     with pytest.raises(PolicyError) as refused:
-        assume(planned_policy(), per_hour, rates, spread)
+        assume(planned_policy(), given)
     assert any(said in fault for fault in refused.value.faults), refused.value.faults
     assert refused.value.advice
 
 
-def test_a_kind_that_is_not_simulated_is_refused() -> None:
-    """A business metric is not planned as if it were something else."""
-    with pytest.raises(PolicyError, match="kind mean is not simulated"):
-        assume(planned_policy(QUALITY, BUSINESS), 100.0, {}, None)
+def test_what_only_you_can_know_is_left_out_until_you_say_it() -> None:
+    """How users differ is no default: such a guardrail is named as taken to be safe, and its
+    weight finds nothing."""
+    policy = planned_policy(QUALITY, ERRORS, BY_USER)
+    assumed = assume(policy, Given(100.0, {"": 0.01}))
+    assert assumed.left_out == ("revenue",)
+    rails = simulated(policy, assumed).guardrails
+    assert [rail.name for rail in rails] == ["quality", "errors"]
+    assert sum(rail.weight for rail in rails) == pytest.approx(2 / 3)
+    told = assume(policy, Given(100.0, {"": 0.01}, user_spreads={"revenue": 12.0}))
+    assert (told.left_out, told.user_spreads) == ((), {"revenue": 12.0})
+    assert simulated(policy, told).guardrails == policy.guardrails
+
+
+def test_days_of_users_are_those_in_which_they_are_split() -> None:
+    """Information of a metric by days comes from the canary to full, and not from the shadow."""
+    policy = planned_policy(QUALITY, ERRORS, BUSINESS)
+    assumed = assume(policy, Given(100.0, {"": 0.01}))
+    compared = compared_days(policy)
+    assert 0.0 < compared < planned_days(policy)
+    assert assumed.spreads["revenue"] ** 2 / compared == pytest.approx(1 / BUSINESS.information)
+
+
+def test_a_goal_is_asked_for_where_the_candidate_is_said_to_be_better() -> None:
+    """In margins of the goal's guardrail; without a gain the goal is left out."""
+    policy = find("flight-delay").policy
+    as_good, better = (assume(policy, Given(38.0, {"": 0.01}, gain=g)) for g in (0.0, 0.03))
+    assert (as_good.sound, better.sound) == ({}, {"quality": pytest.approx(-1.5)})
+    assert simulated(policy, as_good).goal is None
+    assert simulated(policy, better).goal == policy.goal
+    only_errors = planned_policy(ERRORS)
+    with pytest.raises(PolicyError, match="there is no gain"):
+        assume(only_errors, Given(100.0, {"": 0.01}, gain=0.1))
+
+
+def test_groups_share_a_part_of_their_days() -> None:
+    """A mean of groups that share half of their variance has the variance that was declared."""
+    assert wider(1) == 1.0
+    for count in (2, 3, 10):
+        of_group = wider(count) ** 2
+        assert of_group * (0.5 + 0.5 / count) == pytest.approx(1.0)
 
 
 def test_a_quantile_says_its_own_base_rate() -> None:
@@ -51,7 +94,7 @@ def test_a_quantile_says_its_own_base_rate() -> None:
     latency = ERRORS.model_copy(
         update={"name": "latency", "kind": "quantile", "metric": "latency", "quantile": 0.99}
     )
-    assumed = assume(planned_policy(QUALITY, latency), 100.0, {}, None)
+    assumed = assume(planned_policy(QUALITY, latency), Given(100.0))
     assert assumed.base_rates == {"latency": pytest.approx(0.01)}
 
 
@@ -59,26 +102,26 @@ def test_a_policy_that_sees_nothing_in_the_shadow_is_refused() -> None:
     """Lateness alone shows to users only: a plan would have nothing to go by."""
     slow = ERRORS.model_copy(update={"name": "slow answers", "metric": "slow", "slow_ms": 9.0})
     with pytest.raises(PolicyError, match="no guardrail is asked about in the shadow"):
-        assume(planned_policy(slow), 100.0, {"": 0.01}, None)
+        assume(planned_policy(slow), Given(100.0, {"": 0.01}))
 
 
 def test_a_base_rate_is_given_or_half_of_what_is_allowed_between_releases() -> None:
     """One for all, one by name, or from at_most; which of them is kept."""
     rail = ERRORS.model_copy(update={"at_most": 0.05})
-    assumed = assume(planned_policy(QUALITY, rail), 100.0, {}, None)
+    assumed = assume(planned_policy(QUALITY, rail), Given(100.0))
     assert assumed.base_rates == {"errors": 0.025}
     assert assumed.rates_given == frozenset()
     for rates in ({"": 0.01}, {"errors": 0.01}, {"": 0.2, "errors": 0.01}):
-        assumed = assume(planned_policy(QUALITY, rail), 100.0, rates, None)
+        assumed = assume(planned_policy(QUALITY, rail), Given(100.0, rates))
         assert (assumed.base_rates, assumed.rates_given) == ({"errors": 0.01}, {"errors"})
 
 
 def test_days_differ_by_what_the_planned_information_says() -> None:
     """Its mean over the planned days then has the variance 1 / information."""
     policy = find("flight-delay").policy
-    assumed = assume(policy, 38.0, {"": 0.01}, None)
+    assumed = assume(policy, Given(38.0, {"": 0.01}))
     quality = policy.guardrails[0]
     days = planned_days(policy)
     assert assumed.spreads["quality"] ** 2 / days == pytest.approx(1 / quality.information)
-    assert assume(policy, 3800.0, {"": 0.01}, None).spreads == assumed.spreads
-    assert assume(policy, 38.0, {"": 0.01}, 0.03).spreads == {"quality": 0.03}
+    assert assume(policy, Given(3800.0, {"": 0.01})).spreads == assumed.spreads
+    assert assume(policy, Given(38.0, {"": 0.01}, {"": 0.03})).spreads == {"quality": 0.03}

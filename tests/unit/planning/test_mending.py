@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policies.loader import find
 from policies.schema import ReleasePolicy
-from tasks.planning.assumed import assume
+from tasks.planning.assumed import Given, assume
 from tasks.planning.fates import Fate
 from tasks.planning.mending import changes, with_deadlines, with_margins
 from tasks.planning.plan import PolicyPlan, held_at
@@ -44,7 +44,7 @@ def test_a_plan_that_waits_for_rows_needs_traffic_or_days() -> None:
     policy = policy.model_copy(
         update={"canary": policy.canary.model_copy(update={"min_rows": 12_000})}
     )
-    assumed = assume(policy, 400.0, {"": 0.02}, 0.005)
+    assumed = assume(policy, Given(400.0, {"": 0.02}, {"": 0.005}))
     lost = sail(policy, assumed, {}, 1, 0, {})
     none = Fate("", 0.0, 0.0, 1, 0.0, 0.0, 1.0, 0, 0, 0)
     held = held_at([lost])
@@ -57,3 +57,15 @@ def test_a_plan_that_waits_for_rows_needs_traffic_or_days() -> None:
     assert "/h instead of 400/h" in found["traffic"].told
     assert "canary 5 % may take" in found["days"].told
     assert "instead of 21" in found["days"].told
+
+
+def test_a_change_that_rounds_to_none_is_not_told() -> None:
+    """0.1 instead of 0.1 would be no advice, however lucky its releases are."""
+    policy = planned_policy()
+    assert with_margins(policy, ("quality",), 1.02) == policy
+    assumed = assume(policy, Given(400.0, {"": 0.02}, {"": 0.005}))
+    lucky = Fate("", 0.0, 0.0, 1, 0.0, 0.0, 1.0, 0, 0, 0)
+    held = (("soak", "quality", 1.0),)
+    plan = PolicyPlan("low", assumed, 1, 1, (), (), lucky, lucky, (), None, None, 0.0, held)
+    told = {each.told for each in changes(policy, assumed, plan, 1, lambda: None, {}, 1)}
+    assert told and not any("0.02 instead of 0.02" in each for each in told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from tasks.planning.assumed import assume
+from tasks.planning.assumed import Given, assume
 from tasks.planning.fates import MULTIPLES, Fate
 from tasks.planning.picture import picture
 from tasks.planning.plan import PolicyPlan
@@ -21,7 +21,7 @@ def drawing() -> str:
         for harm in MULTIPLES
     )
     sound = Fate("", 0.0, 0.0, 20, 1.0, 0.0, 0.0, 0, 0, 0)
-    assumed = assume(policy, 100.0, {"": 0.1}, None)
+    assumed = assume(policy, Given(100.0, {"": 0.1}))
     plan = PolicyPlan("low", assumed, 1, 20, (), (), sound, sound, fates, 9.0, 9.0, 9.0, ())
     return picture(policy, plan)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.planning.assumed import assume
+from tasks.planning.assumed import Given, assume
 from tasks.planning.streams import Stream
 from tasks.planning.voyage import stream
 from tests.unit.planning.planned_policy import ERRORS, QUALITY, planned_policy
@@ -21,7 +21,7 @@ CUTS = st.lists(st.floats(0.1, 95.9), max_size=6)
 
 def drawn(rail_place: int, cuts: list[float], step_place: int, per_hour: float = 137.0) -> Stream:
     policy = planned_policy(QUALITY, ERRORS)
-    assumed = assume(policy, per_hour, {"": 0.1}, 0.03)
+    assumed = assume(policy, Given(per_hour, {"": 0.1}, {"": 0.03}))
     rail = policy.guardrails[rail_place]
     found = stream(policy, rail, assumed, 0.5, np.random.default_rng(3))
     edges = [0.0, *sorted(cuts), 96.0]

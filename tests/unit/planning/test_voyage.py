@@ -9,14 +9,14 @@ import pytest
 from policies.lifecycle import Release, next_look_after
 from policies.loader import find
 from policies.schema import ReleasePolicy, StageRules
-from tasks.planning.assumed import HOURS, MONDAY, assume
+from tasks.planning.assumed import HOURS, MONDAY, Given, assume
 from tasks.planning.fates import Fate, Trial, at_share, fate, slack, trials
 from tasks.planning.plan import make_plan, work_ahead
 from tasks.planning.voyage import Voyage, next_look, sail
 from tests.unit.planning.planned_policy import ERRORS, QUALITY, planned_policy
 
 POLICY = planned_policy()
-ASSUMED = assume(POLICY, 400.0, {"": 0.02}, 0.01)
+ASSUMED = assume(POLICY, Given(400.0, {"": 0.02}, {"": 0.01}))
 
 
 def sailed(policy: ReleasePolicy = POLICY, seed: int = 1, **harms: float) -> Voyage:
@@ -55,14 +55,16 @@ def test_a_broken_candidate_is_rolled_back_where_it_first_shows() -> None:
         update={"name": "slow answers", "metric": "slow", "slow_ms": 100.0, "information": 1e5}
     )
     policy = planned_policy(QUALITY, slow)
-    voyage = sail(policy, assume(policy, 400.0, {"": 0.02}, 0.01), {slow.name: 5.0}, 1, 0, {})
+    voyage = sail(
+        policy, assume(policy, Given(400.0, {"": 0.02}, {"": 0.01})), {slow.name: 5.0}, 1, 0, {}
+    )
     assert (voyage.outcome, voyage.step) == ("rolled back", "canary 5 %")
     assert voyage.exposed > 0
 
 
 def test_what_is_not_shown_is_held_and_says_what_for() -> None:
     """Exactly at the margin: neither promoted nor a pass by time alone."""
-    vague = assume(POLICY, 400.0, {"": 0.02}, 0.03)
+    vague = assume(POLICY, Given(400.0, {"": 0.02}, {"": 0.03}))
     voyage = sail(POLICY, vague, {"quality": 1.0}, 1, 0, {})
     assert (voyage.outcome, voyage.waited_for) == ("held", "quality")
     assert voyage.days >= POLICY.shadow.deadline_days
