@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,12 +21,13 @@ from policies.loader import LoadedPolicy
 if TYPE_CHECKING:
     from tasks.planning.fates import Tick
     from tasks.planning.mending import Change
-    from tasks.planning.plan import PolicyPlan
-    from tasks.planning.weighing import Cache
+    from tasks.planning.plan import PolicyPlan, Share
 
 PER_HOUR = {"s": 3600.0, "min": 60.0, "h": 1.0, "d": 1 / 24}
 TRAFFIC = re.compile(r"(\d[\d_,]*(?:\.\d+)?)(k|M)?/(s|min|h|d)")
 FURTHEST = 20.0  # margins
+MOST_PROCESSES = 4  # each takes some 150 MB
+WORTH_PROCESSES = 40  # releases a question; below it their start takes longer
 TIMES = {"k": 1e3, "M": 1e6, None: 1.0}
 
 
@@ -138,14 +141,37 @@ def _made(loaded: LoadedPolicy, asked: _Asked) -> tuple[PolicyPlan, tuple[Change
     )  # fmt: skip
     assumed, harms = assume(loaded.policy, given), harms_of(asked.harms)
     rules = simulated(loaded.policy, assumed)
-    cache: Cache = {}
     runs, seed = asked.runs or RUNS, SEED if asked.seed is None else asked.seed
-    with _progress("Simulating releases", work_ahead(rules, assumed, runs, harms)) as tick:
-        made = make_plan(rules, assumed, runs, seed, tick, harms, cache)
+    ahead = work_ahead(rules, assumed, runs, harms)
+    with _progress("Simulating releases", ahead) as tick, _shared(runs) as share:
+        made = make_plan(rules, assumed, runs, seed, tick, harms, share)
     if made.works:
         return made, ()
     with _progress("Looking for the smallest change", None) as tick:
-        return made, changes(rules, assumed, made, seed, tick, cache)
+        return made, changes(rules, assumed, made, seed, tick)
+
+
+@contextmanager
+def _shared(runs: int) -> Iterator[Share]:
+    """By as many processes as there are cores, where there is enough work to start them for."""
+    cores = min(os.cpu_count() or 1, MOST_PROCESSES)
+    if runs < WORTH_PROCESSES or cores < 2:
+        yield map
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(cores, get_context("spawn"), _hear_no_interrupt) as pool:
+        try:
+            yield pool.map
+        except BaseException:  # Ctrl-C above all: what has not begun shall not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _hear_no_interrupt() -> None:
+    """Ctrl-C reaches every process of a terminal; the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

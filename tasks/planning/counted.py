@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from policies.schema import Guardrail, ReleasePolicy
 from policies.vocabulary import FULL_WEIGHT_BP, Counts, Step, WindowPair
+from tasks.evidence.count_mixture import NEVER_BETS
 from tasks.evidence.onset import mixed
 from tasks.evidence.sequential import MIRRORED_STEP
 from tasks.planning.assumed import MONDAY, Assumed
@@ -86,7 +87,7 @@ class Counted:
         since = list(accumulate(reversed(self._sums.values()), CountedSums.plus))[::-1]
         if not since:
             return [0.0]
-        whole, *later = (each.against(self.rail, self.rail.rollback_at, 1.0) for each in since)
+        whole, *later = (self._against(each, self.rail.rollback_at, 1.0) for each in since)
         return [mixed(whole, later, later_steps)]
 
     def safe_at_most(self, factor: float, live: bool) -> list[float]:
@@ -94,7 +95,14 @@ class Counted:
             return [0.0]
         speaking = (s for step, s in self._sums.items() if not live or step != MIRRORED_STEP)
         total = reduce(CountedSums.plus, speaking, CountedSums())
-        return [total.against(self.rail, self.rail.margin * factor, -1.0)]
+        return [self._against(total, self.rail.margin * factor, -1.0)]
+
+    def _against(self, sums: CountedSums, bound: float, sign: float) -> float:
+        """Where days are independent, half of an exact e-process never bets (``count_mixture``)."""
+        most = sums.against(self.rail, bound, sign)
+        if self.rail.unit == "request":
+            return most
+        return most + math.log(NEVER_BETS * math.exp(-most) + 1.0 - NEVER_BETS)
 
     def rows_at(self, step: Step) -> int | None:
         if not (step.weight_bp or self.rail.is_seen_when_mirrored):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.schema import Guardrail, ReleasePolicy
@@ -65,11 +65,22 @@ def _margin(rail: Guardrail, assumed: Assumed) -> float:
 
 
 def voyages(
-    policy: ReleasePolicy, assumed: Assumed, trial: Trial, seed: int, cache: Cache, tick: Tick
-) -> Iterator[Voyage]:
-    for number in range(trial.runs):
-        yield sail(policy, assumed, trial.harms, seed, number, cache)
-        tick()
+    policy: ReleasePolicy,
+    assumed: Assumed,
+    asked: Sequence[Trial],
+    seed: int,
+    numbers: Sequence[int],
+) -> list[list[Voyage]]:
+    """For each trial its releases of these numbers.
+
+    What was weighed for one trial serves the others of the same number, and no other number: so
+    numbers can be shared out.
+    """
+    cache: Cache = {}
+    return [
+        [sail(policy, assumed, trial.harms, seed, number, cache) for number in numbers]
+        for trial in asked
+    ]
 
 
 def fate(trial: Trial, ended: Sequence[Voyage]) -> Fate:

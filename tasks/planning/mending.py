@@ -45,13 +45,13 @@ def changes(
     plan: PolicyPlan,
     seed: int,
     tick: Tick,
-    cache: Cache,
     tried: int = TRIED,
 ) -> tuple[Change, ...]:
     """The smallest of each kind that helps; none where nothing tried does.
 
-    ``cache``: that of the plan. Deadlines change no evidence, nor does another's margin.
+    Deadlines change no evidence, nor does another's margin: what was weighed is kept.
     """
+    cache: Cache = {}
 
     def promoted(made: Plan) -> float:
         if made == (policy, assumed):  # so small a change that nobody could write it down

@@ -23,7 +23,7 @@ svg{--ink:#1c2430;--soft:#5b6675;--grid:#dfe4ea;--paper:#fff;--back:#b3261e;--he
 .paper{fill:var(--paper)}text{fill:var(--ink)}.soft{fill:var(--soft);font-size:12px}
 .title{font-size:16px;font-weight:600}.name{font-weight:600}
 .grid{stroke:var(--grid)}.edge{stroke:var(--soft);stroke-dasharray:4 3}
-.line{fill:none;stroke-width:2.2}.room{opacity:.35;stroke-width:5}.dot{stroke-width:1.8}.end{text-anchor:end}.mid{text-anchor:middle}
+.line{fill:none;stroke-width:2.2}.room{opacity:.35;stroke-width:5}.room.held{stroke-dasharray:none}.dot{stroke-width:1.8}.end{text-anchor:end}.mid{text-anchor:middle}
 .back{stroke:var(--back)}.held{stroke:var(--held);stroke-dasharray:7 3}.pass{stroke:var(--pass)}
 .dot.back{fill:var(--back)}.dot.held{fill:var(--held);stroke-dasharray:none}.dot.pass{fill:var(--pass)}
 text.back{fill:var(--back);stroke:none}text.held{fill:var(--held);stroke:none}

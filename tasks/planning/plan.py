@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from policies.schema import ReleasePolicy, StageRules
 from policies.vocabulary import FULL_WEIGHT_BP
@@ -22,11 +23,13 @@ from tasks.planning.fates import (
 )
 from tasks.planning.sight import Sight, sights
 from tasks.planning.voyage import Voyage
-from tasks.planning.weighing import Cache
 
 OFTEN_ENOUGH = 0.8  # of sound candidates that a policy must promote, or it cannot work
 RUNS = 60
 SEED = 20130501
+TOGETHER = 2  # releases of each trial between two ticks
+Ended = list[list[Voyage]]
+Share = Callable[[Callable[[Sequence[int]], Ended], Iterable[Sequence[int]]], Iterable[Ended]]
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,20 @@ def make_plan(
     seed: int,
     tick: Tick,
     harms: Sequence[float] = MULTIPLES,
-    cache: Cache | None = None,
+    share: Share = map,
 ) -> PolicyPlan:
-    """``harms``: in margins, one of them 1; the same days and requests are drawn for each."""
-    cache = {} if cache is None else cache
-    ended: list[tuple[Trial, list[Voyage]]] = [
-        (trial, list(voyages(policy, assumed, trial, seed, cache, tick)))
-        for trial in trials(policy, assumed, runs, harms)
-    ]
+    """``harms``: in margins, one of them 1; the same days and requests are drawn for each.
+
+    ``share``: as ``map`` does it, in order, also by several processes.
+    """
+    asked = trials(policy, assumed, runs, harms)
+    numbers = [range(first, min(first + TOGETHER, runs)) for first in range(0, runs, TOGETHER)]
+    ended: list[tuple[Trial, list[Voyage]]] = [(trial, []) for trial in asked]
+    for found in share(partial(voyages, policy, assumed, asked, seed), numbers):
+        for (_, before), more in zip(ended, found, strict=True):
+            before.extend(more)
+            for _ in more:
+                tick()
     fates = [fate(trial, each) for trial, each in ended]
     sound = ended[0][1]
     promoted = sorted(each.days for each in sound if each.outcome == "promoted")

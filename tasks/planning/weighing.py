@@ -22,7 +22,7 @@ from tasks.evidence.step import due_at
 from tasks.planning.streams import Stream
 
 ROOM = 0.5  # of a log e-value: how far beyond its bound it might still be
-NEARLY = 0.8  # of what lacks: evidence grows no faster than its bound
+NEARLY = 0.9  # of what lacks: evidence grows no faster than its bound
 GROUP = " of each group"  # after the name of a guardrail that only its groups wait for
 ROWS = "rows"  # what a step waits for that has not seen its least number of them
 Cache = dict[Hashable, list[Evidence]]

@@ -78,7 +78,8 @@ def test_the_plan_agrees_with_releases_drawn_independently(alpha: float, trial: 
     policy, runs = _nervous(alpha), 160
     assumed = assume(policy, Given(100.0, day_spreads={"": SPREAD}))
     asked = trials(policy, assumed, runs)[trial]
-    planned = [each.outcome for each in voyages(policy, assumed, asked, 1, {}, lambda: None)]
+    (sailed,) = voyages(policy, assumed, [asked], 1, range(runs))
+    planned = [each.outcome for each in sailed]
     rng = np.random.default_rng(20130503)
     effect = asked.harms.get(QUALITY.name, 0.0) * QUALITY.margin
     drawn = [_ended(policy, effect, rng) for _ in range(runs)]

@@ -29,9 +29,8 @@ RUNS = 40
 def plan_of_sound_ones(name: str, given: Given, runs: int) -> PolicyPlan:
     policy = find(name).policy
     assumed = assume(policy, given)
-    rules, cache = simulated(policy, assumed), {}  # type: ignore[var-annotated]
     trial = Trial("", 0.0, 0.0, assumed.sound, runs)
-    ended = list(voyages(rules, assumed, trial, SEED, cache, lambda: None))
+    (ended,) = voyages(simulated(policy, assumed), assumed, [trial], SEED, range(runs))
     sound = fate(trial, ended)
     return PolicyPlan(
         name, assumed, SEED, runs, (), (), sound, sound, (), None, None, 0.0, held_at(ended)
@@ -77,6 +76,6 @@ def test_a_tenth_of_it_is_refused_and_the_traffic_that_is_enough_is_named(tier: 
     assert not plan.works
     policy = simulated(find(tier).policy, plan.assumed)
     found = {each.kind: each for each in changes(policy, plan.assumed, plan, SEED, lambda: None,
-                                                 {}, 10)}  # fmt: skip
+                                                 10)}  # fmt: skip
     enough = plan.assumed.per_hour * found["traffic"].factor
     assert plan.assumed.per_hour < enough <= 2.0 * told.per_hour

@@ -51,7 +51,7 @@ def test_a_plan_that_waits_for_rows_needs_traffic_or_days() -> None:
     assert held == (("canary 5 %", "rows", 1.0),)
     plan = PolicyPlan("low", assumed, 1, 1, (), (), none, none, (), None, None, 0.0, held)
     assert not plan.works
-    found = {each.kind: each for each in changes(policy, assumed, plan, 1, lambda: None, {}, 1)}
+    found = {each.kind: each for each in changes(policy, assumed, plan, 1, lambda: None, 1)}
     assert set(found) == {"traffic", "days"}
     assert 1.0 < found["traffic"].factor <= 1.5  # 10,080 answers until the deadline
     assert "/h instead of 400/h" in found["traffic"].told
@@ -67,5 +67,5 @@ def test_a_change_that_rounds_to_none_is_not_told() -> None:
     lucky = Fate("", 0.0, 0.0, 1, 0.0, 0.0, 1.0, 0, 0, 0)
     held = (("soak", "quality", 1.0),)
     plan = PolicyPlan("low", assumed, 1, 1, (), (), lucky, lucky, (), None, None, 0.0, held)
-    told = {each.told for each in changes(policy, assumed, plan, 1, lambda: None, {}, 1)}
+    told = {each.told for each in changes(policy, assumed, plan, 1, lambda: None, 1)}
     assert told and not any("0.02 instead of 0.02" in each for each in told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -114,3 +115,12 @@ def test_a_plan_tries_every_guardrail_and_the_border() -> None:
     soak = next(s for s in plan.sights if (s.step, s.guardrail) == ("soak", "quality"))
     assert soak.asks == 0.02 and soak.shows and soak.shows < 0.02
     assert soak.finds and soak.finds > 0.008
+
+
+def test_a_plan_is_the_same_whoever_simulates_its_releases() -> None:
+    """Shared out among threads, which end in any order, or one release after the other."""
+    policy = planned_policy(QUALITY)
+    assumed = assume(policy, Given(400.0, {}, {"": 0.02}))
+    alone = make_plan(policy, assumed, 5, 1, lambda: None, (1.0,))
+    with ThreadPoolExecutor(3) as pool:
+        assert make_plan(policy, assumed, 5, 1, lambda: None, (1.0,), pool.map) == alone
