@@ -25,7 +25,7 @@ from tasks.planning.sight import Sight, sights
 from tasks.planning.voyage import Voyage
 
 OFTEN_ENOUGH = 0.8  # of sound candidates that a policy must promote, or it cannot work
-RUNS = 60
+RUNS = 50
 SEED = 20130501
 TOGETHER = 2  # releases of each trial between two ticks
 Ended = list[list[Voyage]]

@@ -19,7 +19,7 @@ MEANT_FOR = {
     "low": Given(30.0),
     "medium": Given(200.0),
     "high": Given(2000.0),
-    "regulated": Given(5000.0, NO_AT_MOST),
+    "regulated": Given(10_000.0, NO_AT_MOST),
     "flight-delay": Given(38.0, NO_AT_MOST, gain=0.03),  # a summer month's gain is .035
 }
 TOO_LITTLE = {"low": 3.0, "medium": 20.0, "high": 200.0, "regulated": 500.0}
