@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.cli.app import app
+from deployments.cli.policy_plan import WORTH_PROCESSES
 
 runner = CliRunner()
 SHORT = """
@@ -143,3 +145,23 @@ def test_what_cannot_be_planned_says_what_to_write_instead(
     found, out, err = planned(*words)
     assert (found, out) == (code, "")
     assert said in " ".join(err.replace("│", " ").split())
+
+
+@pytest.mark.slow
+def test_releases_shared_out_among_processes_are_the_same_plan(short: str) -> None:
+    """From as many releases a question as processes are started for: the figures of one alone."""
+    from policies.loader import load
+    from tasks.planning.assumed import Given, assume, simulated
+    from tasks.planning.plan import SEED, make_plan
+
+    runs = WORTH_PROCESSES
+    code, out, err = planned(
+        short, "--traffic", "1000/h", "--runs", str(runs), "--harm", "1", "--json"
+    )
+    assert (code, err) == (0, "")
+    policy = load(Path(short)).policy
+    assumed = assume(policy, Given(1000.0))
+    alone = make_plan(simulated(policy, assumed), assumed, runs, SEED, lambda: None, (1.0,))
+    told = json.loads(out)
+    assert told["fates"] == [asdict(each) for each in alone.fates]
+    assert told["steps"] == [asdict(each) for each in alone.steps]

@@ -121,6 +121,6 @@ def test_a_plan_is_the_same_whoever_simulates_its_releases() -> None:
     """Shared out among threads, which end in any order, or one release after the other."""
     policy = planned_policy(QUALITY)
     assumed = assume(policy, Given(400.0, {}, {"": 0.02}))
-    alone = make_plan(policy, assumed, 5, 1, lambda: None, (1.0,))
+    alone = make_plan(policy, assumed, 3, 1, lambda: None, (1.0,))
     with ThreadPoolExecutor(3) as pool:
-        assert make_plan(policy, assumed, 5, 1, lambda: None, (1.0,), pool.map) == alone
+        assert make_plan(policy, assumed, 3, 1, lambda: None, (1.0,), pool.map) == alone
