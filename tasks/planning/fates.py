@@ -53,7 +53,8 @@ def trials(
     border = {rail.name: rail.rollback_at / rail.margin for rail in policy.guardrails}
     found = [Trial("", 0.0, 0.0, sound, runs), Trial("every guardrail", 0.0, 0.0, border, runs)]
     for rail in policy.guardrails:
-        for harm in multiples:
+        better = rail.name in sound  # then no harm is a kind of its own
+        for harm in (0.0, *multiples) if better else multiples:
             effect = harm * _margin(rail, assumed)
             found.append(Trial(rail.name, harm, effect, {**sound, rail.name: harm}, runs))
     return found

@@ -7,6 +7,7 @@ in growing sizes, and then between the last that failed and the first that helpe
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,7 @@ HALVINGS = 2
 DEADLINES = (1.25, 1.5, 2.0, 3.0)
 TRAFFICS = (1.5, 2.0, 4.0, 8.0, 16.0)
 MARGINS = (1.1, 1.25, 1.5, 2.0, 3.0)
+MANY_STEPS = 2  # more than these are told together
 GAINS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0)  # of the margin, beyond what was wanted
 Plan = tuple[ReleasePolicy, Assumed]
 Made = Callable[[float], Plan]
@@ -77,8 +79,9 @@ def _ways(
     policy: ReleasePolicy, assumed: Assumed, plan: PolicyPlan
 ) -> Iterator[tuple[str, tuple[float, ...], Made, Callable[[float], str]]]:
     """What the held releases waited for says what is worth trying."""
-    waited = {what.removesuffix(GROUP) for _, what, _ in plan.held_at}
-    steps = tuple(dict.fromkeys(step for step, _, _ in plan.held_at))
+    waited = waited_for(plan)
+    held = {step for step, _, _ in plan.held_at}
+    steps = tuple(step.name for step in policy.steps() if step.name in held)
     rails = [rail for rail in policy.guardrails if rail.name in waited]
     counted = [rail for rail in rails if rail.kind not in MEANS or rail.unit == "user"]
     if counted or ROWS in waited:
@@ -108,6 +111,14 @@ def _ways(
             "gain", GAINS, lambda f: (policy, assumed.better(rail, better(f))),
             lambda f: f"only candidates that are better by {better(f):g} in {rail.name}",
         )  # fmt: skip
+
+
+def waited_for(plan: PolicyPlan) -> set[str]:
+    """What kept most of them, and whatever else kept one in ten."""
+    shares: dict[str, float] = defaultdict(float)
+    for _, what, share in plan.held_at:
+        shares[what.removesuffix(GROUP)] += share
+    return {what for what, share in shares.items() if share >= min(0.1, max(shares.values()))}
 
 
 def _smallest(
@@ -192,6 +203,8 @@ def _later(days: float, factor: float) -> float:
 
 
 def _days_told(policy: ReleasePolicy, names: tuple[str, ...], factor: float) -> str:
+    if len(names) > MANY_STEPS:
+        return f"{factor:.3g} times the deadlines of {', '.join(names)}"
     rules = [(s, policy.rules_for(s)) for s in policy.steps() if s.name in names]
     parts = [
         f"{step.name} may take {_later(each.deadline_days, factor):g} days instead of "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from policies.loader import find
 from policies.schema import ReleasePolicy
 from tasks.planning.assumed import Given, assume
 from tasks.planning.fates import Fate
-from tasks.planning.mending import changes, with_deadlines, with_margins
+from tasks.planning.mending import changes, waited_for, with_deadlines, with_margins
 from tasks.planning.plan import PolicyPlan, held_at
 from tasks.planning.voyage import sail
 from tests.unit.planning.planned_policy import planned_policy
@@ -69,3 +71,16 @@ def test_a_change_that_rounds_to_none_is_not_told() -> None:
     plan = PolicyPlan("low", assumed, 1, 1, (), (), lucky, lucky, (), None, None, 0.0, held)
     told = {each.told for each in changes(policy, assumed, plan, 1, lambda: None, 1)}
     assert told and not any("0.02 instead of 0.02" in each for each in told)
+
+
+def test_what_kept_hardly_anybody_is_not_changed() -> None:
+    """One release in fifty waited for errors: a wider margin there is no smallest change."""
+    policy = planned_policy()
+    assumed = assume(policy, Given(400.0, {"": 0.02}))
+    none = Fate("", 0.0, 0.0, 1, 0.0, 0.0, 1.0, 0, 0, 0)
+    held = (("soak", "quality", 0.5), ("soak", "quality of each group", 0.1),
+            ("full", "errors", 0.02))  # fmt: skip
+    plan = PolicyPlan("low", assumed, 1, 1, (), (), none, none, (), None, None, 0.0, held)
+    assert waited_for(plan) == {"quality"}
+    rare = replace(plan, held_at=(("full", "errors", 0.02),))
+    assert waited_for(rare) == {"errors"}

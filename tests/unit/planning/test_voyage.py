@@ -117,6 +117,20 @@ def test_a_plan_tries_every_guardrail_and_the_border() -> None:
     assert soak.finds and soak.finds > 0.008
 
 
+def test_a_gain_is_everywhere_but_where_the_harm_is() -> None:
+    """Sound candidates are better by it, worse ones in another guardrail too; and a candidate that
+    is only as good is tried by itself."""
+    assumed = assume(POLICY, Given(400.0, {"": 0.02}, gain=0.01))
+    asked = trials(POLICY, assumed, 3, (1.0,))
+    assert [each.harms for each in asked] == [
+        {"quality": -0.5},
+        {"quality": 0.4, "errors": 0.4},
+        {"quality": 0.0},
+        {"quality": 1.0},
+        {"quality": -0.5, "errors": 1.0},
+    ]
+
+
 def test_a_plan_is_the_same_whoever_simulates_its_releases() -> None:
     """Shared out among threads, which end in any order, or one release after the other."""
     policy = planned_policy(QUALITY)
