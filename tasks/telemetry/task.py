@@ -89,15 +89,13 @@ def _observed(
                 time_zone=labels.time_zone,
             )
             windows |= {guardrail.name: tuple(seen)} if guardrail.is_due_at(step) else {}
-        elif step.weight_bp > 0 and guardrail.metric == "business":
+        elif step.weight_bp > 0 and guardrail.metric in ("business", "missing"):
             try:
-                windows[guardrail.name] = _business(
+                windows[guardrail.name] = _posted(
                     source, release_id, policy, guardrail, now, frozen
                 )
             except EvidenceError as error:
                 unreadable[guardrail.name] = str(error)
-        elif step.weight_bp > 0 and guardrail.metric == "missing":
-            windows[guardrail.name] = _missing(source, release_id, policy, guardrail, now)
         elif step.weight_bp > 0 and guardrail.kind == "quantile":
             slow = slow_beyond(guardrail, frozen.thresholds)
             windows[guardrail.name] = _faults(source, release_id, policy, slow, step, now)
@@ -146,7 +144,7 @@ def _faults(
     return found
 
 
-def _business(
+def _posted(
     source: Telemetry,
     release_id: str,
     policy: ReleasePolicy,
@@ -155,6 +153,8 @@ def _business(
     frozen: Frozen,
 ) -> tuple[WindowPair, ...]:
     """What nobody has posted has no windows, and is not shown safe."""
+    if guardrail.metric == "missing":
+        return _missing(source, release_id, policy, guardrail, now)
     if guardrail.kind == "ratio":
         return _ratio(source, release_id, policy, guardrail, now)
     metric = unit_metric(guardrail, policy, adjusted(guardrail, frozen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from random import Random
 
@@ -84,3 +85,14 @@ def test_values_that_stay_away_from_both_alike_are_none(world: MemoryWorld) -> N
     world.lost = lambda arm, number: number % 100 == 0
     told = released(world, brings(10.0, 10.0), policy="score-heard")
     assert told.ended == "RELEASED"
+
+
+def test_values_that_are_no_numbers_hide_no_other_guardrail(world: MemoryWorld) -> None:
+    """What counts who was heard of holds; quality and errors are weighed as ever."""
+    world.earns = lambda arm, _: math.nan if arm == "candidate" else 10.0
+    told = world.release(policy="score-heard")
+    assert (told.ended, told.steps()[-1]) == ("HELD", "canary 30 %")
+    last = [e.payload["evidence"] for e in told.entries if e.kind == "looked"][-1]
+    states = {item["name"]: item["status"] for item in last}
+    assert states["silence"] == "invalid"
+    assert states["quality"] == "ok" and states["errors"] != "invalid"
