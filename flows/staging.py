@@ -65,7 +65,7 @@ def checks(log: Log, state: Release, rows: list[SampleRow]) -> list[Evidence]:
         rows=rows,
         reference=offline,
         champion_inputs=champion_inputs(state),
-        champion=probe_champion(state, inputs, timed_calls=TIMED_CALLS),
+        champion=probe_champion(state, inputs),
         candidate=probe(
             state.model, "candidate", inputs, "recent traffic", timed_calls=TIMED_CALLS
         ),

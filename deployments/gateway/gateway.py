@@ -122,7 +122,10 @@ class Gateway:
             raise Refusal(
                 409, f"{model} has no {name} loaded.", "Apply a plan that names it, and observe it."
             )
-        return await asyncio.to_thread(variant.probe, rows, calls, features=features)
+        champion = None if name == "champion" else active.variants.get("champion")
+        return await asyncio.to_thread(
+            variant.probe, rows, calls, features=features, champion=champion
+        )
 
     def _station(self, model: str) -> Station:
         station = self._stations.get(model)

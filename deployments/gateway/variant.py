@@ -16,6 +16,7 @@ from deployments.gateway.signature import Column
 from tasks.traffic.ports import Probe
 
 _TOLD_FAULTS = 3  # different reasons that a probe tells; the count is of all rows
+_TURN_CALLS = 4  # timed calls of one variant before it is the other's turn
 _PROBE_ROWS = 200  # rows scored in one call of a probe, so that live rows come in between
 
 
@@ -79,8 +80,18 @@ class LoadedVariant:
         except TimeoutError:
             return [Answer(None, f"no answer within {2 * self._limit:g} s")] * len(rows)
 
-    def probe(self, rows: Sequence[Row], timed_calls: int, *, features: bool) -> Probe:
-        """Blocks: call it in a thread. Asks the model itself, past the queue of live rows."""
+    def probe(
+        self,
+        rows: Sequence[Row],
+        timed_calls: int,
+        *,
+        features: bool,
+        champion: LoadedVariant | None = None,
+    ) -> Probe:
+        """Blocks: call it in a thread. Asks the model itself, past the queue of live rows.
+
+        ``champion`` is timed by turns with this variant.
+        """
         answers = [
             answer
             for at in range(0, len(rows), _PROBE_ROWS)
@@ -92,25 +103,34 @@ class LoadedVariant:
                 seen = tuple(self.scorer.features(rows))
             except ModelFault as fault:  # counted: who cannot show its features fails parity
                 answers = [Answer(None, f"features: {fault}")] * len(rows)
-        latency_ms = self._timed(rows, timed_calls)
+        latency_ms, champion_ms = self._timed(rows, timed_calls, champion)
         memory_mb = self.scorer.memory_mb() if isinstance(self.scorer, IsolatedModel) else None
         return Probe(
             scores=tuple(answer.score for answer in answers),
             features=seen,
             latency_ms=latency_ms,
+            champion_ms=champion_ms,
             errors=sum(answer.error is not None for answer in answers),
             memory_mb=memory_mb,
             digest=self.key.digest,
             faults=tuple(dict.fromkeys(a.error[:200] for a in answers if a.error))[:_TOLD_FAULTS],
         )
 
-    def _timed(self, rows: Sequence[Row], calls: int) -> tuple[float, ...]:
-        if not rows or not calls:
-            return ()
+    def _timed(
+        self, rows: Sequence[Row], calls: int, champion: LoadedVariant | None
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Milliseconds of this variant and of the champion; nothing when a call failed."""
+        new: list[float] = []
+        old: list[float] = []
         try:
-            return tuple(self.scorer.time_each(rows[0], calls))
+            for at in range(0, calls if rows else 0, _TURN_CALLS):
+                turn = min(_TURN_CALLS, calls - at)
+                new += self.scorer.time_each(rows[0], turn)
+                if champion is not None:
+                    old += champion.scorer.time_each(rows[0], turn)
         except ModelFault:
-            return ()
+            return (), ()
+        return tuple(new), tuple(old)
 
     def close(self) -> None:
         """Takes no more rows. What waits is answered first, in the background."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,6 @@ from tasks.registry.ports import Shelf
 from tasks.registry.reference import reference_rows
 from tasks.telemetry.sampling import sample_evidence
 from tasks.traffic import trial as traffic
-from tasks.traffic.ports import Probe
 
 Say = Callable[[str], None]
 
@@ -90,14 +89,19 @@ class Bench:
         policy, offline = asked.policy.policy, reference_rows(self.shelf.path_of(artefact.digest))
         inputs = [row.inputs for row in sample.rows]
         self.say(f"scoring {len(inputs)} rows with the candidate, in a process of its own")
-        with self._loaded(artefact) as variant:
-            candidate = variant.probe(inputs, TIMED_CALLS, features=False)
+        with self._loaded(artefact) as variant, self._champion(champion) as beside:
+            candidate = variant.probe(inputs, TIMED_CALLS, features=False, champion=beside)
             on_reference = variant.probe([row.inputs for row in offline], 0, features=True)
+            if beside is not None:
+                self.say("scoring them with the champion")
+                old = beside.probe(inputs, 0, features=False)
+            else:
+                old = traffic.rule_probe(rule or 0.0, len(inputs))
         seen = Measured(
             rows=sample.rows,
             reference=offline,
             champion_inputs=champion.inputs if champion else None,
-            champion=self._champion(champion, rule, inputs),
+            champion=old,
             candidate=candidate,
             on_reference=on_reference,
         )
@@ -107,20 +111,20 @@ class Bench:
             *check_all(self._checks(), policy, artefact, seen),
         ]
 
-    def _champion(
-        self, champion: Artefact | None, rule: float | None, inputs: Sequence[dict[str, object]]
-    ) -> Probe:
+    @contextmanager
+    def _champion(self, champion: Artefact | None) -> Iterator[LoadedVariant | None]:
         if champion is None:
-            return traffic.rule_probe(rule or 0.0, len(inputs), TIMED_CALLS)
-        self.say("scoring them with the champion")
-        try:
-            with self._loaded(champion) as variant:
-                return variant.probe(inputs, TIMED_CALLS, features=False)
-        except Unloadable as fault:
-            raise RefusedError(
-                f"The champion cannot be loaded: {fault}",
-                advice="Compare with a model that serves, or with a rule: --rule 0.5",
-            ) from fault
+            yield None
+            return
+        with ExitStack() as loaded:
+            try:
+                variant = loaded.enter_context(self._loaded(champion))
+            except Unloadable as fault:
+                raise RefusedError(
+                    f"The champion cannot be loaded: {fault}",
+                    advice="Compare with a model that serves, or with a rule: --rule 0.5",
+                ) from fault
+            yield variant
 
     def _checks(self) -> Checks:
         return Checks(

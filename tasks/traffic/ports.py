@@ -14,6 +14,7 @@ class Probe(Value):
     scores: tuple[float | None, ...]  # one a row; None where it failed
     features: tuple[dict[str, Any], ...] | None  # what the model saw, where it can tell
     latency_ms: tuple[float, ...]  # per call, warm, one row a call
+    champion_ms: tuple[float, ...] = ()  # the champion's, timed by turns with ``latency_ms``
     errors: int
     memory_mb: float | None
     digest: str
@@ -56,5 +57,6 @@ class ServingPlane(Protocol):
     ) -> Probe:
         """Score rows with one variant without serving anybody and without logging.
 
-        ``timed_calls``: how many one-row calls to time after warming up.
+        ``timed_calls``: how many one-row calls to time after warming up, by turns with as many of
+        the champion's: what else the machine does then slows both.
         """

@@ -74,11 +74,10 @@ def probe(
 
 
 @node("probe champion", "score recent traffic with the champion")
-def probe_champion(state: Release, rows: Sequence[dict[str, Any]], timed_calls: int = 0) -> Probe:
-    """A baseline rule is asked nothing: it gives every row the same answer, at once."""
+def probe_champion(state: Release, rows: Sequence[dict[str, Any]]) -> Probe:
     if state.champion is None and state.baseline is not None:
-        return trial.rule_probe(state.baseline, len(rows), timed_calls)
-    return current().serving.probe(state.model, "champion", rows, timed_calls=timed_calls)
+        return trial.rule_probe(state.baseline, len(rows))
+    return current().serving.probe(state.model, "champion", rows)
 
 
 @node("check fallback", "does what we would fall back to answer?")

@@ -21,12 +21,12 @@ def check_loading(faults: Sequence[str], replicas: int) -> Evidence:
     )
 
 
-def rule_probe(score: float, rows: int, timed_calls: int) -> Probe:
+def rule_probe(score: float, rows: int) -> Probe:
     """A baseline rule is asked nothing: it gives every row the same answer, at once."""
     return Probe(
         scores=(score,) * rows,
         features=None,
-        latency_ms=(0.0,) * timed_calls,
+        latency_ms=(),
         errors=0,
         memory_mb=None,
         digest=RULE,

@@ -271,7 +271,7 @@ def test_probe_shows_scores_features_and_memory(running: Stack, trial: TrafficPl
     probe = running.plane.probe(MODEL, "candidate", rows, timed_calls=5)
     assert probe.scores == (pytest.approx(0.201), None)
     assert probe.features == ({"twice": 2.0, "mood": ""}, {"twice": 4.0, "mood": "raise"})
-    assert (len(probe.latency_ms), probe.errors) == (5, 1)
+    assert (len(probe.latency_ms), len(probe.champion_ms), probe.errors) == (5, 5, 1)
     assert probe.memory_mb is not None
     keeps = running.plane.probe(MODEL, "candidate", [{"x": 1.0, "mood": "keep"}])
     assert keeps.memory_mb is not None

@@ -99,8 +99,11 @@ class WorkerPlane(MemoryServingPlane):
     def probe(
         self, model: str, variant: str, rows: Sequence[Row], *, timed_calls: int = 0
     ) -> Probe:
-        asked: TrafficVariant = getattr(self._plan(model), variant)
-        return self._world.loaded(asked.digest).probe(rows, timed_calls, features=True)
+        plan = self._plan(model)
+        asked: TrafficVariant = getattr(plan, variant)
+        champion = self._world.loaded(plan.champion.digest) if plan.champion else None
+        loaded = self._world.loaded(asked.digest)
+        return loaded.probe(rows, timed_calls, features=True, champion=champion)
 
 
 class TextWorld(MemoryWorld):

@@ -94,7 +94,8 @@ class MemoryServingPlane:
     def probe(
         self, model: str, variant: str, rows: Sequence[dict[str, Any]], *, timed_calls: int = 0
     ) -> Probe:
-        found = getattr(self._plan(model), variant, None)
+        plan = self._plan(model)
+        found = getattr(plan, variant, None)
         if not isinstance(found, TrafficVariant):
             raise RefusedError(
                 f"{model} has no model behind {variant}.", advice="Apply a plan that names it."
@@ -106,6 +107,7 @@ class MemoryServingPlane:
             if self._features is None
             else tuple(self._features(found, row) for row in rows),
             latency_ms=(self._latency_ms,) * timed_calls,
+            champion_ms=(self._latency_ms,) * (timed_calls if plan.champion else 0),
             errors=sum(score is None for score in scores),
             memory_mb=self._memory_mb,
             digest=found.digest,

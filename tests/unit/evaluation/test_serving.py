@@ -37,6 +37,12 @@ def test_latency_is_a_floored_ratio_of_medians(
     assert latency_check(RULES, champion, candidate).effect == pytest.approx(ratio)
 
 
+def test_a_ratio_against_the_floor_says_so() -> None:
+    """Who reads 10.00 ms, 1.00 ms and "2 times" is told why it is not ten."""
+    assert "1.00 ms; less than 5 ms counts as 5." in latency_check(RULES, [1], [10]).detail
+    assert "counts" not in latency_check(RULES, [10], [30]).detail
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -1.0])
 def test_an_impossible_latency_is_an_error(bad: float) -> None:
     """A broken timer is no evidence."""
