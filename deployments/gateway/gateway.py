@@ -117,12 +117,13 @@ class Gateway:
         self, model: str, name: str, rows: Sequence[dict[str, Any]], calls: int, features: bool
     ) -> Probe:
         active = self._station(model).active
-        variant = None if active is None else active.variants.get(name)
+        loaded = {} if active is None else active.variants
+        variant = loaded.get(name)
         if variant is None:
             raise Refusal(
                 409, f"{model} has no {name} loaded.", "Apply a plan that names it, and observe it."
             )
-        champion = None if name == "champion" else active.variants.get("champion")
+        champion = None if name == "champion" else loaded.get("champion")
         return await asyncio.to_thread(
             variant.probe, rows, calls, features=features, champion=champion
         )
