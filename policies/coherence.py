@@ -332,8 +332,11 @@ def _fallback_ends(document: Mapping[str, Any]) -> Found:
     for index, link in enumerate(chain):
         if link in chain[:index]:
             yield ("fallback", index), f"names {link} again. Write each once."
-        if link == "error" and index != len(chain) - 1:
-            yield ("fallback", index), "is error before the end. Nothing can follow an error."
+        if link in ("degraded", "error") and index != len(chain) - 1:
+            yield (
+                ("fallback", index),
+                f"is {link} before the end. Nothing can follow: it is always there.",
+            )
 
 
 def _labels_can_be_judged(document: Mapping[str, Any]) -> Found:

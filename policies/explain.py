@@ -43,6 +43,7 @@ _KINDS = {
 _FALLBACK = {
     "previous": "the previous version",
     "baseline": "the baseline rule",
+    "degraded": "nobody, and the caller is told to go on without an answer",
     "error": "an error to the caller",
 }
 
@@ -326,9 +327,8 @@ def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
     late = "withdrawn" if policy.at_deadline == "withdraw" else "held for a person to decide"
     return (
         f"A stage that is not proven by its deadline is {late}.",
-        f"Meant to answer in its place: {', then '.join(_FALLBACK[x] for x in policy.fallback)}.",
-        "A kill does not read this yet: it takes the previous version if there is one, else the "
-        "baseline rule, else an error.",
+        "After a kill, and where the champion cannot answer either, comes what is there of: "
+        f"{', then '.join(_FALLBACK[x] for x in policy.fallback)}.",
         f"A pause longer than {policy.pause_alert_minutes} minutes alerts whoever can end it, and "
         f"{incident.on_call} when nobody acts for four times as long.",
         *_between(policy),

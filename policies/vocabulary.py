@@ -280,10 +280,17 @@ class TrafficVariant(Value):
     digest: Digest
 
 
+# Who answers in place of a model that cannot or must not. ``degraded``: nobody does, and the caller
+# is told to go on without; ``error``: the request fails.
+Fallback = Literal["previous", "baseline", "degraded", "error"]
+USUAL_FALLBACK: tuple[Fallback, ...] = ("previous", "baseline", "error")
+
+
 class TrafficPlan(Value):
     """Who serves whom, for one model: what the switch is asked to hold.
 
-    ``revision`` is given by the switch when it publishes (0 until then).
+    ``revision`` is given by the switch when it publishes (0 until then). ``fallback``: in this
+    order, of what is there.
     """
 
     model: str
@@ -293,6 +300,7 @@ class TrafficPlan(Value):
     weight_bp: WeightBp = 0
     mirror: bool = False
     baseline: float | None = None  # constant answer of the declared baseline rule
+    fallback: tuple[Fallback, ...] = USUAL_FALLBACK
     release_id: str | None = None
     step: str = ""
     revision: int = 0

@@ -71,6 +71,8 @@ def adopt_champion(
     before = world.router.current(model)
     previous = before.champion if before is not None else None
     plan = TrafficPlan(model=model, champion=champion, previous=previous, baseline=rule)
+    if before is not None:  # the order of its last release's policy
+        plan = plan.model_copy(update={"fallback": before.fallback})
     payload = {
         "model": model,
         "version": version or "rule",

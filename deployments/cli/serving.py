@@ -29,7 +29,7 @@ def kill(
     model: Model,
     reason: Annotated[str, typer.Option(help="Why: it goes on the record.")],
     to: Annotated[
-        str | None, typer.Option(help="previous, baseline or error; else what is there.")
+        str | None, typer.Option(help="previous, baseline, degraded, error; else by policy.")
     ] = None,
     actor: Actor = "",
     as_json: AsJson = False,

@@ -65,7 +65,8 @@ class Control:
         body = await _body(request)
         model, to = request.path_params["model"], body.get("to")
         if to is not None and not isinstance(to, str):
-            raise Malformed("to is no text.", advice="previous, baseline, error, or leave it out.")
+            advice = "previous, baseline, degraded, error, or leave it out."
+            raise Malformed("to is no text.", advice=advice)
         reason, actor = _text(body, "reason"), _text(body, "actor")
         return _done(await asyncio.to_thread(switch.kill, self._world, model, to, reason, actor))
 

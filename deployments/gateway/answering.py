@@ -17,7 +17,7 @@ from deployments.gateway.station import Active, Station
 from tasks.traffic.flag import RULE
 from tasks.traffic.split import goes_to_candidate
 
-_CHAIN = ("champion", "previous", "baseline")
+_NOBODY = ("degraded", "error")  # where a chain ends without an answer
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Answering:
         variant = self._active.variants.get(arm)
         if variant is not None:
             return await variant.ask(rows, mirrored=mirrored)
-        if arm == "error":
+        if arm in _NOBODY:
             return [Answer(None, "killed")] * len(rows)
         score = self._active.plan.baseline
         if score is not None and self._active.version(arm) == RULE:
@@ -170,9 +170,13 @@ class Answering:
         """Down the chain until every row has an answer or the chain has ended."""
         given: dict[int, Given] = {}
         why: dict[int, str] = {}
+        end = "error"
         for at_hand in (arm, *self._fallbacks(arm)):
             left = [at for at in places if at not in given]
             if not left:
+                break
+            if at_hand in _NOBODY and at_hand != arm:
+                end = at_hand
                 break
             said = await self._said(at_hand, left)
             version = self._active.version(at_hand)
@@ -182,15 +186,19 @@ class Answering:
                     given[at] = Given(said[at].score, at_hand, version, reason)
                 else:
                     why.setdefault(at, error)
-        return {at: given.get(at) or Given(None, "error", "", why[at]) for at in places}
+        if arm in _NOBODY:
+            end = arm
+        return {at: given.get(at) or Given(None, end, "", why[at]) for at in places}
 
     def _fallbacks(self, arm: str) -> list[str]:
-        """The rest of the chain below the arm that was asked; below ``error`` there is nothing."""
-        if arm == "error":
+        """What is there of the policy's chain, below the arm that was asked."""
+        if arm in _NOBODY:
             return []
-        below = _CHAIN[_CHAIN.index(arm) + 1 :] if arm in _CHAIN else _CHAIN
         active = self._active
-        return [name for name in below if name in active.variants or _is_rule(active, name)]
+        chain = ("champion", *active.plan.fallback)
+        below = chain[chain.index(arm) + 1 :] if arm in chain else chain
+        there = (*active.variants, *_NOBODY)
+        return [name for name in below if name in there or _is_rule(active, name)]
 
     def _count(self, given: Sequence[Given]) -> None:
         self._counts.rows += len(given)

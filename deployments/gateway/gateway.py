@@ -89,7 +89,7 @@ class Gateway:
         self.spool.append("inputs", [{**same, "id": row.id, "inputs": row.inputs} for row in rows])
         log = partial(self._log, rows, at)
         active, given = await Answering(station, active, rows, self.counts, log).answer()
-        if all(item.score is None for item in given):
+        if all(item.arm == "error" for item in given):
             raise Refusal(503, f"{model} cannot answer: {given[0].reason}.", _advice(active))
         return Reply(active.plan.revision, given)
 

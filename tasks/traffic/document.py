@@ -7,7 +7,7 @@ else. So a document is checked whole, before it is published and before it is ob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,8 +17,8 @@ from policies.vocabulary import FULL_WEIGHT_BP, TrafficPlan
 from tasks.traffic.flag import RULE, SCHEMA, Kill, faults_of, flag_of, kill_of, plan_of
 
 Document = dict[str, Any]
-CHAIN = ("previous", "baseline", "error")  # where a kill falls, in order
-KNOWN_VARIANTS = ("champion", "candidate", "previous", "baseline", "error")
+KILL_TARGETS = ("previous", "baseline", "degraded", "error", "champion")
+KNOWN_VARIANTS = ("champion", "candidate", "previous", "baseline", "degraded", "error")
 _METADATA = {"rev": int, "step": str, "mirror": bool, "weight_bp": int}
 
 
@@ -82,19 +82,28 @@ def kill(
 ) -> tuple[Document, TrafficPlan]:
     """Take the model out of service. What ``to`` names and is not there: the next in the chain.
 
-    A kill must not fail because the previous version was never recorded; ``error`` is always
-    there. Killing again replaces target and reason.
+    A kill must not fail because the previous version was never recorded; ``degraded`` and
+    ``error`` are always there. Killing again replaces target and reason.
     """
     flag = _known(document, model)
-    if to is not None and to not in (*CHAIN, "champion"):
+    if to is not None and to not in KILL_TARGETS:
         raise RefusedError(
             f"{model} cannot be killed to {to}.",
-            advice="Name previous, baseline, error, or champion to drop the candidate only.",
+            advice="Name previous, baseline, degraded, error, or champion to drop the candidate "
+            "only.",
         )
-    wanted = CHAIN if to is None else (to, *CHAIN[CHAIN.index(to) + 1 if to in CHAIN else 0 :])
-    target = next(name for name in wanted if name in flag["variants"])
     plan = _next(plan_of(model, flag))
+    there = {*flag["variants"], "degraded", "error"}
+    target = next(name for name in _down_from(to, plan.fallback) if name in there)
     return _with(document, plan, Kill(to=target, reason=reason, actor=actor))
+
+
+def _down_from(to: str | None, chain: Sequence[str]) -> tuple[str, ...]:
+    """What is named, then the rest of the chain below it, or all of a chain it is not in."""
+    if to is None:
+        return (*chain, "error")
+    below = chain[chain.index(to) + 1 :] if to in chain else chain
+    return (to, *below, "error")
 
 
 def restore(document: Mapping[str, Any], model: str) -> tuple[Document, TrafficPlan]:

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from policies.vocabulary import FULL_WEIGHT_BP, ModelRef, TrafficPlan, TrafficVariant, Value
+from policies.vocabulary import (
+    FULL_WEIGHT_BP,
+    USUAL_FALLBACK,
+    ModelRef,
+    TrafficPlan,
+    TrafficVariant,
+    Value,
+)
 
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 RULE = "rule"  # version and digest of the declared baseline rule
@@ -32,7 +39,7 @@ def flag_of(plan: TrafficPlan, kill: Kill | None = None) -> Flag:
     """The flag that holds ``plan``. While killed it sends everybody to ``kill.to``."""
     return {
         "state": "ENABLED",
-        "variants": _variants(plan),
+        "variants": _variants(plan, kill),
         "defaultVariant": "champion" if kill is None else kill.to,
         "targeting": _targeting(plan) if kill is None else {},
         "metadata": _metadata(plan, kill),
@@ -51,6 +58,7 @@ def plan_of(model: str, flag: Mapping[str, Any]) -> TrafficPlan:
         weight_bp=metadata["weight_bp"],
         mirror=metadata["mirror"],
         baseline=variants.get("baseline", {}).get("score"),
+        fallback=tuple(metadata["fallback"].split()) if "fallback" in metadata else USUAL_FALLBACK,
         release_id=metadata.get("release"),
         step=metadata["step"],
         revision=metadata["rev"],
@@ -87,7 +95,7 @@ def faults_of(plan: TrafficPlan) -> list[str]:
     return faults
 
 
-def _variants(plan: TrafficPlan) -> dict[str, dict[str, Any]]:
+def _variants(plan: TrafficPlan, kill: Kill | None) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in _VERSIONS:
         variant: TrafficVariant | None = getattr(plan, name)
@@ -97,6 +105,8 @@ def _variants(plan: TrafficPlan) -> dict[str, dict[str, Any]]:
         found["champion"] = {"version": RULE, "score": plan.baseline}
     if plan.baseline is not None:
         found["baseline"] = {"score": plan.baseline}
+    if "degraded" in plan.fallback or (kill is not None and kill.to == "degraded"):
+        found["degraded"] = {"status": 200}
     found["error"] = {"status": 503}
     return found
 
@@ -115,6 +125,8 @@ def _metadata(plan: TrafficPlan, kill: Kill | None) -> dict[str, str | int | boo
         "mirror": plan.mirror,
         "weight_bp": plan.weight_bp,
     }
+    if plan.fallback != USUAL_FALLBACK:
+        metadata["fallback"] = " ".join(plan.fallback)
     if plan.release_id is not None:
         metadata["release"] = plan.release_id
     if kill is not None:

@@ -29,6 +29,7 @@ def plan_for(state: Release, step: Step) -> TrafficPlan:
         weight_bp=step.weight_bp,
         mirror=step.mirror,
         baseline=state.baseline,
+        fallback=state.policy.fallback,
         release_id=state.release_id,
         step=step.name,
     )
@@ -41,6 +42,7 @@ def plan_without_candidate(state: Release) -> TrafficPlan:
         champion=state.champion,
         previous=state.previous,
         baseline=state.baseline,
+        fallback=state.policy.fallback,
     )
 
 
@@ -51,6 +53,7 @@ def plan_promoted(state: Release) -> TrafficPlan:
         champion=candidate_of(state),
         previous=state.champion,
         baseline=state.baseline,
+        fallback=state.policy.fallback,
     )
 
 

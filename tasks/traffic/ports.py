@@ -36,7 +36,8 @@ class Router(Protocol):
         """The published plan, ``None`` when there is none."""
 
     def kill(self, model: str, to: str | None, reason: str, actor: str) -> TrafficPlan:
-        """Out of service now: ``to`` is previous, baseline or error (None: the policy's chain).
+        """Out of service now: ``to`` answers, or what follows it in the policy's chain (None: the
+        first of the chain that is there).
 
         Outranks every revision until ``restore``. Never needs anything but the flag document.
         """

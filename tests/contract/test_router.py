@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.errors import RefusedError, StaleMoveError
-from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
+from policies.vocabulary import Fallback, ModelRef, TrafficPlan, TrafficVariant
 from tasks.traffic.adapters.flag_document import FlagDocumentRouter
 from tasks.traffic.adapters.memory import MemoryRouter
 from tasks.traffic.ports import Router
@@ -103,6 +103,28 @@ def test_a_kill_falls_to_what_is_there(router: Router) -> None:
     router.apply(SERVING)
     router.kill("m", "previous", "wrong answers", "ann")
     assert router.killed_to("m") == "baseline"
+
+
+@pytest.mark.parametrize(
+    ("chain", "to", "target"),
+    [
+        (("baseline", "previous", "error"), None, "baseline"),
+        (("degraded",), None, "degraded"),
+        (("degraded",), "previous", "previous"),  # what is named comes first, then the chain
+        (("previous", "degraded"), "degraded", "degraded"),
+        (("error",), None, "error"),
+        (("error",), "degraded", "degraded"),  # always there, also where no policy names it
+    ],
+)
+def test_a_kill_goes_down_the_policys_chain(
+    router: Router, chain: tuple[Fallback, ...], to: str | None, target: str
+) -> None:
+    """Who answers after a kill is the policy's order, kept with the plan."""
+    held = router.apply(TRIAL.model_copy(update={"fallback": chain}))
+    assert held.fallback == chain
+    router.kill("m", to, "wrong answers", "ann")
+    assert router.killed_to("m") == target
+    assert router.restore("m", "ann").fallback == chain
 
 
 def test_a_kill_names_a_target_that_exists(router: Router) -> None:

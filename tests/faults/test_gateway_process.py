@@ -146,6 +146,44 @@ def test_a_bad_candidate_takes_nobody_along(running: Stack, trial: TrafficPlan, 
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "variant", "score"),
+    [
+        ({}, "previous", 0.301),
+        ({"previous": None}, "baseline", 0.5),
+        ({"fallback": ("baseline", "previous", "error")}, "baseline", 0.5),
+        ({"fallback": ("degraded",)}, "degraded", None),
+        ({"fallback": ("error",)}, "error", None),
+        ({"previous": None, "baseline": None}, "error", None),
+    ],
+)
+def test_a_champion_that_fails_is_answered_for_down_the_chain(
+    running: Stack, trial: TrafficPlan, changes: dict[str, Any], variant: str, score: float | None
+) -> None:
+    """In the policy's order; degraded is an answer without a score, and an error is a 503."""
+    plan = trial.model_copy(
+        update={"candidate": None, "champion": trial.candidate, "weight_bp": 0, "mirror": False}
+    )
+    running.apply(plan.model_copy(update=changes))
+    row = {"id": f"chain-{variant}", "unit": "u", "inputs": {"x": 1.0, "mood": "raise"}}
+    reply = running.http.post(f"/models/{MODEL}/predict", json={"rows": [row]})
+    if variant == "error":
+        assert reply.status_code == 503
+        assert "cannot score this" in reply.json()["error"]
+        return
+    (answer,) = reply.json()["answers"]
+    assert (answer["variant"], answer["score"]) == (variant, score and pytest.approx(score))
+    assert "cannot score this" in answer["reason"]
+
+
+def test_a_kill_to_degraded_says_so_to_every_caller(running: Stack, trial: TrafficPlan) -> None:
+    """200, no score, and why: the caller goes on without an answer."""
+    running.router.kill(MODEL, "degraded", "drill", "test")
+    running.wait(lambda: running.predict(UNITS[:3])[0]["variant"] == "degraded")
+    told = {(a["variant"], a["score"], a["reason"]) for a in running.predict(UNITS[:40])}
+    assert told == {("degraded", None, "killed")}
+
+
 def test_a_kill_is_in_the_answers_within_half_a_second(running: Stack, trial: TrafficPlan) -> None:
     running.router.kill(MODEL, "previous", "drill", "test")
     took = running.wait(

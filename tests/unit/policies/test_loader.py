@@ -98,6 +98,7 @@ def test_every_fault_is_named_at_once_with_its_line_and_field(write: Write) -> N
         ("labels: medium\n", "labels: is the text 'medium'. Write a block with:"),
         ("guardrails: []\n", "3: guardrails: is empty. Write a list"),
         ("fallback: [error, previous]\n", "fallback[0]: is error before the end."),
+        ("fallback: [degraded, error]\n", "fallback[0]: is degraded before the end."),
         ("fallback: [previous, previous]\n", "fallback[1]: names previous again."),
         ("canary: {weight_bp: 10000}\n", "canary.weight_bp: is all traffic."),
         ("soak: {margin_factor: 2}\n", "3: soak.margin_factor: is 2. Write 1"),
