@@ -329,12 +329,24 @@ def _trouble(policy: ReleasePolicy) -> tuple[str, ...]:
         f"A stage that is not proven by its deadline is {late}.",
         "After a kill, and where the champion cannot answer either, comes what is there of: "
         f"{', then '.join(_FALLBACK[x] for x in policy.fallback)}.",
+        _breaker(policy),
         f"A pause longer than {policy.pause_alert_minutes} minutes alerts whoever can end it, and "
         f"{incident.on_call} when nobody acts for four times as long.",
         *_between(policy),
         f"Stopped with {_percent(incident.sev1_from_bp / 10_000)} of the users or more it is a "
         f"SEV-1, from {_percent(incident.sev2_from_bp / 10_000)} a SEV-2, below that a SEV-3.",
         f"The runbook is {incident.runbook}.",
+    )
+
+
+def _breaker(policy: ReleasePolicy) -> str:
+    rules = policy.breaker
+    if rules is None:
+        return "No circuit breaker: between two looks nothing takes a candidate out by itself."
+    return (
+        f"A serving process takes the candidate out by itself when, within "
+        f"{rules.window_seconds:g} s, {_percent(rules.bad_share)} of at least {rules.min_rows} "
+        f"rows had no good answer within {rules.answer_within_ms:g} ms."
     )
 
 

@@ -39,7 +39,7 @@ from policies.vocabulary import (
     Verdict,
 )
 
-LIFECYCLE_VERSION = "1"
+LIFECYCLE_VERSION = "2"
 
 
 class Phase(StrEnum):
@@ -334,6 +334,17 @@ def _tampered(state: Release, entry: Entry) -> dict[str, Any]:
     return {"stop": why}
 
 
+def _breaker_opened(state: Release, entry: Entry) -> dict[str, Any]:
+    """Serving has taken the candidate out: the release decides what it always does about harm."""
+    if not state.is_live or state.stop is not None:
+        return {}
+    where, why = entry.payload["replica"], entry.payload["why"]
+    reason = f"The circuit breaker of {where} has opened: {why}."
+    return {
+        "stop": Containment(reason=reason, finding=Finding.HARMFUL, outcome=Outcome.ROLLED_BACK)
+    }
+
+
 def _attached(_: Release, entry: Entry) -> dict[str, Any]:
     return {"run_id": entry.payload["run_id"]}
 
@@ -353,7 +364,7 @@ _MOVES: Mapping[str, Any] = MappingProxyType(
         "closed": _closed,
     }
 )
-STOPS = ("kill", "rollback_asked", "abort_asked", "tampered")
+STOPS = ("kill", "rollback_asked", "abort_asked", "tampered", "breaker_opened")
 _FACTS: Mapping[str, Any] = MappingProxyType(
     {
         "vote": _vote,
@@ -361,6 +372,7 @@ _FACTS: Mapping[str, Any] = MappingProxyType(
         "rollback_asked": _stopped(Outcome.ROLLED_BACK, "Rolled back"),
         "abort_asked": _stopped(Outcome.ABORTED, "Aborted"),
         "tampered": _tampered,
+        "breaker_opened": _breaker_opened,
         "attached": _attached,
     }
 )

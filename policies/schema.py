@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from policies.vocabulary import FULL_WEIGHT_BP, Fallback, Stage, Step
+from policies.vocabulary import FULL_WEIGHT_BP, Breaker, Fallback, Stage, Step
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -399,6 +399,7 @@ class ReleasePolicy(Rule):
     approvals: tuple[ApprovalRule, ...] = ()
     at_deadline: Literal["withdraw", "hold"] = "hold"
     fallback: tuple[Fallback, ...] = Field(min_length=1)
+    breaker: Breaker | None = None  # None: only the looks take a candidate out
     pause_alert_minutes: int = Field(default=15, ge=1)
     rerisk_months: int | None = Field(default=None, ge=6, le=12)  # None: no review is asked for
     incident: IncidentRules

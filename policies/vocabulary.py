@@ -286,6 +286,15 @@ Fallback = Literal["previous", "baseline", "degraded", "error"]
 USUAL_FALLBACK: tuple[Fallback, ...] = ("previous", "baseline", "error")
 
 
+class Breaker(Value):
+    """When a serving process takes a candidate out of traffic by itself, between two looks."""
+
+    answer_within_ms: float = Field(gt=0, le=60_000)  # later than this nobody waits for it
+    window_seconds: float = Field(gt=0, le=3600)
+    min_rows: int = Field(ge=1)  # meant for the candidate in the window: fewer open nothing
+    bad_share: float = Field(gt=0, le=1)  # of them without a good answer in time
+
+
 class TrafficPlan(Value):
     """Who serves whom, for one model: what the switch is asked to hold.
 
@@ -301,6 +310,7 @@ class TrafficPlan(Value):
     mirror: bool = False
     baseline: float | None = None  # constant answer of the declared baseline rule
     fallback: tuple[Fallback, ...] = USUAL_FALLBACK
+    breaker: Breaker | None = None  # of the candidate
     release_id: str | None = None
     step: str = ""
     revision: int = 0
@@ -329,6 +339,7 @@ class Serving(Value):
     weight_bp: WeightBp
     mirror: bool
     killed_to: str | None = None
+    opened: str | None = None  # why the circuit breaker has taken the candidate out
     refused: dict[str, str] = {}  # digest it could not verify or load -> why
     error: str | None = None
 

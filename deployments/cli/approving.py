@@ -10,7 +10,7 @@ import typer
 
 from deployments.cli.home import here
 from deployments.cli.output import AsJson, say, show
-from deployments.cli.releasing import wake_run
+from deployments.control.breakers import wake_run
 from policies.errors import RefusedError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import ApprovalRequest, SignOff

@@ -10,7 +10,8 @@ import typer
 
 from deployments.cli.home import here
 from deployments.cli.output import AsJson, Model, say, show
-from policies.errors import RefusedError, SeatrialError, UnavailableError
+from deployments.control.breakers import wake_run
+from policies.errors import RefusedError, SeatrialError
 from policies.lifecycle import Release
 from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
 from tasks.approval.involved import refuse_unknown_people
@@ -216,16 +217,6 @@ def live_release_of(world: World, target: str) -> Release:
             advice="`seatrial kill` takes the model itself out of service.",
         )
     return live[0]
-
-
-def wake_run(world: World, state: Release) -> None:
-    """Have a parked or suspended run go on now. The watcher does it within a minute otherwise."""
-    try:
-        run = world.orchestrator.run(state.run_id) if state.run_id else None
-        if run is not None and run.state in ("SCHEDULED", "PAUSED"):
-            world.orchestrator.wake(run.run_id)
-    except (UnavailableError, RefusedError):
-        return
 
 
 def lift(

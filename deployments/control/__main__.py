@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from deployments.control.app import create_app
+from deployments.control.breakers import OpenBreakers
 from deployments.control.checks import LostReleases
 from policies.errors import RefusedError
 from tasks.connections import World
@@ -19,7 +20,9 @@ from tasks.connections import World
 def main() -> None:
     arguments = _parser().parse_args()
     world = World(arguments.home.resolve())
-    app = create_app(world, _tokens(world), LostReleases(world))
+    lost = LostReleases(world)
+    breakers = OpenBreakers(world, lost.live)
+    app = create_app(world, _tokens(world), lambda: [*breakers(), *lost()])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     uvicorn.run(
         app,

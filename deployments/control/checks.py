@@ -64,6 +64,11 @@ class LostReleases:
         self._delivered_at = -DELIVER_SECONDS
         self._due_since: dict[tuple[str, int], datetime] = {}  # replayed: (release, last move)
 
+    def live(self) -> Sequence[Release]:
+        """The live releases, as the ledger has them now."""
+        self._read()
+        return self._live
+
     def __call__(self) -> Sequence[str]:
         self._read()
         wall = self._wall()

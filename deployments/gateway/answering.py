@@ -140,14 +140,16 @@ class Answering:
     async def _asked(self, arm: str, places: Sequence[int], *, mirrored: bool) -> Call:
         start = time.perf_counter()
         rows = [self._rows[at].inputs for at in places]
-        answers = await self._scores(arm, rows, mirrored=mirrored)
+        answers = await self._scores(arm, rows, mirrored=mirrored)  # mirrored: nobody waits
         took = (time.perf_counter() - start) * 1000
         return Call(dict(zip(places, answers, strict=True)), took)
 
     async def _scores(self, arm: str, rows: Sequence[Row], *, mirrored: bool) -> list[Answer]:
         variant = self._active.variants.get(arm)
         if variant is not None:
-            return await variant.ask(rows, mirrored=mirrored)
+            rules = self._active.plan.breaker if arm == "candidate" and not mirrored else None
+            within = rules.answer_within_ms / 1000 if rules else None
+            return await variant.ask(rows, mirrored=mirrored, within=within)
         if arm in _NOBODY:
             return [Answer(None, "killed")] * len(rows)
         score = self._active.plan.baseline
@@ -180,6 +182,9 @@ class Answering:
                 break
             said = await self._said(at_hand, left)
             version = self._active.version(at_hand)
+            if at_hand == "candidate":
+                bad = sum(said[at].error is not None for at in left)
+                self._station.heard(self._active, len(left), bad)
             for at in left:
                 if (error := said[at].error) is None:
                     reason = f"fallback:{why[at]}" if at in why else None

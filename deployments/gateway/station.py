@@ -8,10 +8,12 @@ and that a kill is obeyed at once: neither waits for anything to load.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from deployments.gateway.breaker import CircuitBreaker
 from deployments.gateway.variant import Key, LoadedVariant
 from policies.errors import RefusedError
 from policies.vocabulary import Serving, TrafficPlan, TrafficVariant
@@ -28,17 +30,18 @@ class Active:
     plan: TrafficPlan
     killed_to: str | None = None
     variants: Mapping[str, LoadedVariant] = field(default_factory=dict)
+    opened: str | None = None  # why the circuit breaker has taken the candidate out
     revision: int = 0  # the last one in force with everything loaded
     refused: Mapping[str, str] = field(default_factory=dict)  # digest -> why it is not loaded
     error: str | None = None
 
     @property
     def weight_bp(self) -> int:
-        return 0 if self.killed_to is not None else self.plan.weight_bp
+        return 0 if self.killed_to is not None or self.opened else self.plan.weight_bp
 
     @property
     def mirror(self) -> bool:
-        return self.plan.mirror and self.killed_to is None
+        return self.plan.mirror and self.killed_to is None and not self.opened
 
     def version(self, arm: str) -> str:
         variant = getattr(self.plan, arm, None)
@@ -55,6 +58,16 @@ class Station:
         self._loaded: dict[Key, LoadedVariant] = {}
         self._pending: dict[Key, asyncio.Future[LoadedVariant]] = {}
         self._loading: asyncio.Task[None] | None = None
+        self._breaker: tuple[object, CircuitBreaker] | None = None  # of which trial
+
+    def heard(self, active: Active, rows: int, bad: int) -> None:
+        """What came of rows meant for the candidate of ``active``: its breaker may open."""
+        if self._breaker is None or self._breaker[0] != _trial(active.plan):
+            return
+        breaker = self._breaker[1]
+        breaker.count(rows, bad, time.monotonic())
+        if breaker.opened and self.active is not None and self.active.opened is None:
+            self.active = replace(self.active, opened=breaker.opened)
 
     def want(self, flag: Mapping[str, Any]) -> None:
         """Obey a checked flag: at once where nothing has to be loaded, else when it is."""
@@ -90,6 +103,7 @@ class Station:
             weight_bp=active.weight_bp,
             mirror=active.mirror,
             killed_to=active.killed_to,
+            opened=active.opened,
             refused=dict(active.refused),
             error="; ".join(filter(None, errors)) or None,
         )
@@ -144,10 +158,12 @@ class Station:
             f"{name} is not loaded: {faults[key]}" for name, key in wanted.items() if key in faults
         ]
         complete = len(variants) == len(wanted)
+        self._begin_breaker(plan)
         self.active = Active(
             plan=plan,
             killed_to=killed_to,
             variants=variants,
+            opened=self._breaker[1].opened if self._breaker else None,
             revision=plan.revision if complete or killed_to is not None else before,
             refused={key.digest: fault for key, fault in faults.items()},
             error="; ".join(told) or None,
@@ -156,6 +172,14 @@ class Station:
             self._loaded.pop(key).close()
         for key in self._pending.keys() - set(wanted.values()):
             self._pending.pop(key).add_done_callback(_close_unwanted)
+
+    def _begin_breaker(self, plan: TrafficPlan) -> None:
+        """Once open it stays so through all steps of the same trial; another one begins anew."""
+        trial = _trial(plan)
+        if trial is None or plan.breaker is None:
+            self._breaker = None
+        elif self._breaker is None or self._breaker[0] != trial:
+            self._breaker = (trial, CircuitBreaker(plan.breaker))
 
     def _hold_back(self, plan: TrafficPlan) -> None:
         """While the new plan loads: no more traffic for a candidate than both plans allow."""
@@ -167,6 +191,13 @@ class Station:
         mirror = held.mirror and plan.mirror and same
         update = {"weight_bp": weight_bp, "mirror": mirror}
         self.active = replace(self.active, plan=held.model_copy(update=update))
+
+
+def _trial(plan: TrafficPlan) -> object:
+    """Which candidate is on trial, for which release and by which rules; ``None`` without one."""
+    if plan.candidate is None:
+        return None
+    return plan.candidate.digest, plan.release_id, plan.breaker
 
 
 def _keys(plan: TrafficPlan, killed_to: str | None) -> dict[str, Key]:

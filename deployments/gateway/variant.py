@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -67,18 +68,23 @@ class LoadedVariant:
     def has_room_for_mirror(self) -> bool:
         return self._batcher.waiting < self._mirror_rows
 
-    async def ask(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
-        """Waits for at most two deadlines: the call before in the queue and its own."""
+    async def ask(
+        self, rows: Sequence[Row], *, mirrored: bool = False, within: float | None = None
+    ) -> list[Answer]:
+        """Waits for ``within`` seconds, and at most for two deadlines: that of the call before in
+        the queue and its own.
+        """
         if (away := self.away) is not None:
             return [Answer(None, away)] * len(rows)
+        limit = min(within or math.inf, 2 * self._limit + 0.1)
         try:
             mirrored = mirrored and self.scorer.minds_mirrors
             future = asyncio.wrap_future(self._batcher.submit(rows, mirrored=mirrored))
-            return await asyncio.wait_for(future, 2 * self._limit + 0.1)
+            return await asyncio.wait_for(future, limit)
         except Busy as busy:
             return [Answer(None, str(busy))] * len(rows)
         except TimeoutError:
-            return [Answer(None, f"no answer within {2 * self._limit:g} s")] * len(rows)
+            return [Answer(None, f"no answer within {limit:g} s")] * len(rows)
 
     def probe(
         self,

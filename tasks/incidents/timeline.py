@@ -79,7 +79,7 @@ def _is_alarm(entry: Entry) -> bool:
         return bool(entry.payload["verdict"]["decision"] == Decision.ROLL_BACK)
     if entry.kind == "alert":  # a page that could not be written is no alarm about the candidate
         return entry.payload.get("about") != "documents"
-    return entry.kind in ("kill", "rollback_asked", "abort_asked", "containing")
+    return entry.kind in ("breaker_opened", "kill", "rollback_asked", "abort_asked", "containing")
 
 
 def _measured(entries: Sequence[Entry]) -> float | None:
@@ -117,6 +117,9 @@ _TELLS: Mapping[str, Any] = MappingProxyType(
         "looked": _looked,
         "granted": lambda data: f"Sign-offs for {data['gate']} complete.",
         "alert": lambda data: f"Alert: {_words(data)}",
+        "breaker_opened": lambda data: (
+            f"The circuit breaker of {data['replica']} opened: {data['why']}."
+        ),
         "kill": lambda data: f"Killed: {data.get('reason', 'no reason given')}.",
         "rollback_asked": lambda data: f"Rollback asked: {data.get('reason', 'no reason given')}.",
         "abort_asked": lambda data: f"Abort asked: {data.get('reason', 'no reason given')}.",

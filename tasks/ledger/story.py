@@ -212,6 +212,10 @@ def _tampered(p: Fields) -> _Told:
     )
 
 
+def _breaker_opened(p: Fields) -> _Told:
+    return _Told("saw a circuit breaker take the candidate out", p.text("why"), p.text("replica"))
+
+
 def _adopted(p: Fields) -> _Told:
     adopted = f"adopted {p.text('model')} v{p.text('version')} as champion"
     return _Told(adopted, p.text("reason", ""), p.digest("digest"))
@@ -307,6 +311,7 @@ _KINDS: Mapping[str, Callable[[Fields], _Told]] = MappingProxyType(
         "restore": _plainly("let the switch serve again"),
         "quarantined": _quarantined,
         "tampered": _tampered,
+        "breaker_opened": _breaker_opened,
         "adopted": _adopted,
         "alert": _alert,
         "alert_over": _alert_over,

@@ -13,6 +13,7 @@ from typing import Any
 from policies.vocabulary import (
     FULL_WEIGHT_BP,
     USUAL_FALLBACK,
+    Breaker,
     ModelRef,
     TrafficPlan,
     TrafficVariant,
@@ -22,6 +23,7 @@ from policies.vocabulary import (
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 RULE = "rule"  # version and digest of the declared baseline rule
 BUCKET_KEY = {"cat": [{"var": "$flagd.flagKey"}, {"var": "targetingKey"}]}
+_BREAKER = "breaker_"  # before the names of its rules in the metadata
 _VERSIONS = ("champion", "candidate", "previous")
 
 Flag = dict[str, Any]
@@ -59,6 +61,7 @@ def plan_of(model: str, flag: Mapping[str, Any]) -> TrafficPlan:
         mirror=metadata["mirror"],
         baseline=variants.get("baseline", {}).get("score"),
         fallback=tuple(metadata["fallback"].split()) if "fallback" in metadata else USUAL_FALLBACK,
+        breaker=_breaker(metadata),
         release_id=metadata.get("release"),
         step=metadata["step"],
         revision=metadata["rev"],
@@ -118,8 +121,17 @@ def _targeting(plan: TrafficPlan) -> dict[str, Any]:
     return {"fractional": [BUCKET_KEY, *shares]}
 
 
-def _metadata(plan: TrafficPlan, kill: Kill | None) -> dict[str, str | int | bool]:
-    metadata: dict[str, str | int | bool] = {
+def _breaker(metadata: Mapping[str, Any]) -> Breaker | None:
+    rules = {
+        name.removeprefix(_BREAKER): value
+        for name, value in metadata.items()
+        if name.startswith(_BREAKER)
+    }
+    return Breaker.model_validate(rules) if rules else None
+
+
+def _metadata(plan: TrafficPlan, kill: Kill | None) -> dict[str, str | float | bool]:
+    metadata: dict[str, str | float | bool] = {
         "rev": plan.revision,
         "step": plan.step,
         "mirror": plan.mirror,
@@ -127,6 +139,8 @@ def _metadata(plan: TrafficPlan, kill: Kill | None) -> dict[str, str | int | boo
     }
     if plan.fallback != USUAL_FALLBACK:
         metadata["fallback"] = " ".join(plan.fallback)
+    if plan.breaker is not None:
+        metadata |= {_BREAKER + name: value for name, value in plan.breaker.plain().items()}
     if plan.release_id is not None:
         metadata["release"] = plan.release_id
     if kill is not None:

@@ -30,6 +30,7 @@ def plan_for(state: Release, step: Step) -> TrafficPlan:
         mirror=step.mirror,
         baseline=state.baseline,
         fallback=state.policy.fallback,
+        breaker=state.policy.breaker,
         release_id=state.release_id,
         step=step.name,
     )
@@ -73,6 +74,8 @@ def disagreement(plan: TrafficPlan, observed: Sequence[Serving]) -> str | None:
     for replica in observed:
         if replica.error:
             return f"{replica.replica}: {replica.error}"
+        if replica.opened:
+            return f"{replica.replica} has taken the candidate out: {replica.opened}"
         if replica.revision != plan.revision:
             return f"{replica.replica} serves revision {replica.revision}, not {plan.revision}"
         for name, digest in wanted.items():

@@ -46,6 +46,16 @@ def contain(state: Release) -> moving.Moved:
 def check_serving(plan: TrafficPlan) -> Evidence:
     """A comparison with a candidate that is not really serving would be invalid."""
     observed = current().serving.observe(plan.model)
+    if opened := [f"{r.replica}: {r.opened}" for r in observed if r.opened]:
+        return Evidence(
+            name="circuit breaker",
+            kind="check",
+            effect=float(len(opened)),
+            limit=0.0,
+            n=len(observed),
+            unit="replicas have taken the candidate out",
+            detail="; ".join(opened),
+        )
     why = moving.disagreement(plan, observed)
     return Evidence(
         name="serving as planned",

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from policies.errors import RefusedError
-from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
+from policies.vocabulary import Breaker, ModelRef, TrafficPlan, TrafficVariant
 from tasks.registry.digest import hex_of, tree_digest
 from tasks.traffic.split import goes_to_candidate
 from tests.faults.forms_model import inputs_of, row_of, score_of
@@ -174,6 +174,47 @@ def test_a_champion_that_fails_is_answered_for_down_the_chain(
     (answer,) = reply.json()["answers"]
     assert (answer["variant"], answer["score"]) == (variant, score and pytest.approx(score))
     assert "cannot score this" in answer["reason"]
+
+
+BREAKER = Breaker(answer_within_ms=300, window_seconds=20, min_rows=20, bad_share=0.5)
+
+
+@pytest.mark.parametrize("mood", ["raise", "nonsense", "hang", "crash"])
+def test_a_breaker_takes_a_broken_candidate_out(
+    running: Stack, trial: TrafficPlan, mood: str
+) -> None:
+    """Users get the champion's answers, first a row at a time, then because the candidate is out.
+
+    It stays out at the next step of the same release; another release begins anew.
+    """
+    plan = trial.model_copy(
+        update={"breaker": BREAKER, "release_id": f"r-{mood}", "weight_bp": 5000, "mirror": False}
+    )
+    running.apply(plan)
+    running.wait(lambda: running.plane.observe(MODEL)[0].error is None, seconds=90)
+
+    def opened() -> str | None:
+        assert {a["variant"] for a in running.predict(UNITS[:20], mood)} == {"champion"}
+        return running.plane.observe(MODEL)[0].opened
+
+    running.wait(opened)
+    told = running.plane.observe(MODEL)[0]
+    assert told.opened is not None and "had no good answer within 300 ms" in told.opened
+    assert (told.weight_bp, told.mirror) == (0, False)
+    assert {a["variant"] for a in running.predict(UNITS)} == {"champion"}
+    running.apply(plan.model_copy(update={"weight_bp": 6000}))
+    assert running.plane.observe(MODEL)[0].opened == told.opened
+    running.apply(plan.model_copy(update={"release_id": "r-another"}))
+    assert running.plane.observe(MODEL)[0].opened is None
+
+
+def test_nobody_waits_longer_than_the_policy_says(running: Stack, trial: TrafficPlan) -> None:
+    """A candidate that hangs is answered for by the champion when its time is over."""
+    running.apply(trial.model_copy(update={"breaker": BREAKER, "weight_bp": 10_000}))
+    running.wait(lambda: running.plane.observe(MODEL)[0].error is None, seconds=90)
+    (answer,) = running.predict(UNITS[:1], "hang")
+    assert answer["variant"] == "champion"
+    assert "no answer within 0.3 s" in answer["reason"]
 
 
 def test_a_kill_to_degraded_says_so_to_every_caller(running: Stack, trial: TrafficPlan) -> None:

@@ -122,6 +122,12 @@ _TELLERS: Mapping[str, Callable[[Entry, Asking], Act]] = MappingProxyType(
             note=str(entry.payload.get("found", "")),
             weight="stop",
         ),
+        "breaker_opened": lambda entry, _: _act(
+            entry,
+            "saw a circuit breaker take the candidate out of traffic",
+            note=f"{entry.payload.get('replica', '')}: {entry.payload.get('why', '')}",
+            weight="stop",
+        ),
         "quarantined": _plain("quarantined the candidate's files"),
         "quarantine_lifted": _plain("lifted the quarantine"),
         "containing": _plain("began to take the candidate out of traffic"),

@@ -72,21 +72,25 @@ class MemoryServingPlane:
         self._memory_mb = memory_mb
         self.fail = False
         self.refused: dict[str, str] = {}
+        self.opened: str | None = None  # why its circuit breaker is open, until the next candidate
 
     def observe(self, model: str) -> Sequence[Serving]:
         plan = self._plan(model)
         killed_to = self._router.killed_to(model)
         serving = _serving(plan)
         refused = {d: why for d, why in self.refused.items() if d in serving.values()}
+        opened = self.opened if plan.candidate is not None else None
+        out = killed_to or opened
         return (
             Serving(
                 replica="memory",
                 model=model,
                 revision=0 if refused else plan.revision,
                 serving={name: d for name, d in serving.items() if d not in refused},
-                weight_bp=0 if killed_to else plan.weight_bp,
-                mirror=plan.mirror and not killed_to,
+                weight_bp=0 if out else plan.weight_bp,
+                mirror=plan.mirror and not out,
                 killed_to=killed_to,
+                opened=opened,
                 refused=refused,
             ),
         )

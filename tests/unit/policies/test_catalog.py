@@ -95,7 +95,9 @@ def test_the_margins_themselves_are_proven_before_a_release_is_over() -> None:
         )
 
 
-def test_no_reason_leans_on_what_is_not_built() -> None:
-    """Nothing in the serving path judges between two looks, so no number may count on it."""
-    leaning = [path.name for path in loader.files() if "breaker" in path.read_text()]
-    assert leaning == []
+def test_every_policy_has_a_breaker_and_a_chain() -> None:
+    """Between two looks something takes a broken candidate out, and somebody answers."""
+    for path in loader.files():
+        policy = loader.find(path.stem).policy
+        assert policy.breaker is not None, path.name
+        assert policy.fallback[-1] in ("degraded", "error"), path.name

@@ -246,6 +246,18 @@ def test_a_person_can_stop_it_at_any_step(kind: str, outcome: Outcome, step: Ste
     assert story.move().containment.outcome is outcome
 
 
+@pytest.mark.parametrize("step", STEPS[2:], ids=[step.name for step in STEPS[2:]])
+def test_an_open_breaker_rolls_the_release_back(step: Step) -> None:
+    """The candidate is out already; the record says why, and nothing more goes to it."""
+    story = Story().opened().entered(step).looked(Decision.PASS)
+    story.tell("breaker_opened", {"replica": "gateway-1", "why": "9 of 9 failed"}, move=False)
+    found = story.move().containment
+    assert (found.outcome, found.finding) == (Outcome.ROLLED_BACK, Finding.HARMFUL)
+    assert "gateway-1" in found.reason and "9 of 9 failed" in found.reason
+    story.tell("breaker_opened", {"replica": "gateway-2", "why": "8 of 8 failed"}, move=False)
+    assert story.move().containment == found
+
+
 def test_a_closed_release_is_done() -> None:
     story = Story().opened().entered(STEPS[0])
     story.tell("containing", {"reason": "r", "finding": None, "outcome": "held"})
