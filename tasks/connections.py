@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from policies.errors import RefusedError, UnavailableError
 from tasks.orchestrator.clock import ReplayClock
@@ -50,7 +50,9 @@ class Settings(BaseModel):
     prefect_ui: str
     mlflow_uri: str
     control_url: str
-    gateway_urls: tuple[str, ...]
+    gateway_url: str = ""  # where requests go: the gateway's processes share it
+    gateway_urls: tuple[str, ...]  # each process by itself: what it serves, how it is
+    gateways: int = Field(default=1, ge=1, le=64)  # processes
     park_after_seconds: float = 60.0  # a longer wait ends the process; a wake costs 6-11 s
     catalog: str | None = None  # a team's own policies, beside the shipped catalogue
 

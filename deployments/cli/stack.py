@@ -17,18 +17,25 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def up(as_json: AsJson = False) -> None:
+def up(
+    gateways: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Serving processes behind one address (as last time)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Start Prefect, MLflow, the control service, the gateway and a worker; print where they are.
 
     May be called twice: what runs already is left alone.
     """
     from deployments.stack.world import up as bring_up
 
-    settings = bring_up(current().home.path, say)
+    settings = bring_up(current().home.path, say, gateways=gateways)
     rows = [
         ("Prefect UI", settings.prefect_ui),
         ("MLflow", settings.mlflow_uri),
-        ("gateway", ", ".join(settings.gateway_urls)),
+        ("gateway", settings.gateway_url),
+        ("  its processes", ", ".join(settings.gateway_urls)),
         ("control service", settings.control_url),
         ("home", str(current().home.path)),
     ]

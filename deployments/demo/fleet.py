@@ -130,7 +130,7 @@ class Demo:
     def _cast_off(self, world: World, scenario: str, registered: dict[str, str]) -> Voyage:
         plan = ReplayPlan(
             model=registered["model"],
-            gateway_url=world.settings.gateway_urls[0],
+            gateway_url=world.settings.gateway_url,
             clock_folder=self.home / "clock",
             first_day=SCENARIOS[scenario].first_day,
             share_of_flights=self.share_of_flights,

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -41,14 +42,24 @@ def main() -> None:
     gateway = Gateway(options, ReplayClock(home / "clock"))
     app = create_app(gateway, lambda: _token(home))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
-    uvicorn.run(
-        app,
-        host=arguments.host,
-        port=arguments.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    sockets = [_listening(arguments.host, arguments.port, shared=False)]
+    if arguments.front_port:
+        sockets.append(_listening(arguments.host, arguments.front_port, shared=True))
+    uvicorn.Server(config).run(sockets=sockets)
+
+
+def _listening(host: str, port: int, *, shared: bool) -> socket.socket:
+    """``shared``: with other processes of this user; the kernel gives each its connections."""
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        opened.bind((host, port))
+    except OSError as error:
+        sys.exit(f"Port {port} cannot be listened on: {error.strerror}.")
+    return opened
 
 
 def _token(home: Path) -> str | None:
@@ -63,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deployments.gateway", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--front-port", type=int, help="one that several processes share")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--replica", default="", help="its name in reports (gateway-PORT)")
     parser.add_argument("--deadline-ms", type=float, default=Options.deadline_seconds * 1000)

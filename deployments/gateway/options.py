@@ -15,7 +15,7 @@ class Options:
     deadline_seconds: float = 2.0  # one batch of one variant
     load_seconds: float = 120.0
     candidate_memory_mb: int = 2048  # beyond what the libraries take, in the candidate's process
-    poll_seconds: float = 0.05  # how often the flag document is looked at
+    poll_seconds: float = 0.01  # how often the flag document is looked at
     batch_rows: int = 1000  # rows merged into one call
     waiting_rows: int = 5000  # rows that may wait for one variant before it says no
     mirror_rows: int = 2000  # beyond this, mirrored rows are shed and not answered late

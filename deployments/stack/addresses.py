@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from deployments.stack.parts import PARTS
+from deployments.stack.parts import FRONT, gateway_names, parts
 from deployments.stack.processes import Started
 from tasks.connections import Settings
 
@@ -21,15 +21,14 @@ SCOPES = ("read", "route", "kill", "hook")
 KEPT_SETTINGS = ("park_after_seconds", "catalog")  # what a person may have written there
 
 
-def free_ports(home: Path, running: Iterable[Started]) -> dict[str, int]:
+def free_ports(home: Path, running: Iterable[Started], gateways: int = 1) -> dict[str, int]:
     """The ports of last time, so that addresses stay; free ones the first time."""
     file = home / "ports.json"
     kept = _read(file) | {r.name: r.port for r in running if r.port and r.process() is not None}
     ports: dict[str, int] = {}
-    for part in PARTS:
-        if part.has_port:
-            known = kept.get(part.name)
-            ports[part.name] = known if isinstance(known, int) else _free_port()
+    for name in (FRONT, *(part.name for part in parts(gateways) if part.has_port)):
+        known = kept.get(name)
+        ports[name] = known if isinstance(known, int) else _free_port()
     _write(file, json.dumps(ports))
     return ports
 
@@ -63,7 +62,15 @@ def write_tokens(home: Path) -> None:
     draft.replace(file)
 
 
-def write_settings(home: Path, ports: Mapping[str, int], park: float | None) -> Settings:
+def gateways_of(home: Path, wanted: int | None) -> int:
+    """How many gateway processes: as many as are asked for now, else as last time, else one."""
+    kept = _read(home / "settings.json").get("gateways")
+    return wanted or (kept if type(kept) is int and kept >= 1 else 1)
+
+
+def write_settings(
+    home: Path, ports: Mapping[str, int], park: float | None, gateways: int = 1
+) -> Settings:
     """The addresses anew; what a person has set is kept."""
     file = home / "settings.json"
     before = _read(file)
@@ -77,7 +84,9 @@ def write_settings(home: Path, ports: Mapping[str, int], park: float | None) -> 
             "prefect_ui": f"{base['prefect']}/v2",  # else a link leads to the old pages
             "mlflow_uri": base["mlflow"],
             "control_url": base["control"],
-            "gateway_urls": (base["gateway"],),
+            "gateway_url": base[FRONT],
+            "gateway_urls": tuple(base[name] for name in gateway_names(gateways)),
+            "gateways": gateways,
         }
         | kept
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from deployments.stack.parts import PARTS, last_poll
+from deployments.stack.parts import last_poll, parts
 from deployments.stack.processes import Roster
 from policies.errors import SeatrialError, UnavailableError
 from policies.vocabulary import Value
@@ -45,7 +45,8 @@ SILENT_SECONDS = 90.0  # a worker reports every 30 s
 
 def _processes(world: World) -> Health:
     rows = Roster(world.home.path / "stack.json").read()
-    dead = [part.name for part in PARTS if part.name not in rows or not rows[part.name].process()]
+    wanted = [part.name for part in parts(world.settings.gateways)]
+    dead = [name for name in wanted if name not in rows or not rows[name].process()]
     told = f"not running: {', '.join(dead)}" if dead else f"{len(rows)} processes run"
     return Health(
         part="processes",

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 POOL = "seatrial"
+FRONT = "front"  # the port that all gateway processes share
 PART_VARIABLE = "SEATRIAL_PART"  # marks a process as started here, even when its parent is gone
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {
@@ -64,11 +65,20 @@ def _mlflow(home: Path, ports: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _own(module: str, name: str) -> Callable[[Path, Mapping[str, int]], list[str]]:
-    def command(home: Path, ports: Mapping[str, int]) -> list[str]:
-        return [sys.executable, "-m", module, "--home", str(home), "--port", str(ports[name])]
+def _control(home: Path, ports: Mapping[str, int]) -> list[str]:
+    module = [sys.executable, "-m", "deployments.control"]
+    return [*module, "--home", str(home), "--port", str(ports["control"])]
 
-    return command
+
+def _gateway(name: str) -> Part:
+    """One of the processes that share the port ``front``; its own tells what it alone does."""
+
+    def command(home: Path, ports: Mapping[str, int]) -> list[str]:
+        module = [sys.executable, "-m", "deployments.gateway"]
+        front = ["--front-port", str(ports[FRONT])]
+        return [*module, "--home", str(home), "--port", str(ports[name]), *front]
+
+    return Part(name, True, command, _at(name, "/health"), 60.0, "its port is taken")
 
 
 def _worker(_: Path, __: Mapping[str, int]) -> list[str]:
@@ -86,27 +96,21 @@ def _polls(ports: Mapping[str, int], started: float) -> bool:
     return seen is not None and seen.timestamp() >= started
 
 
-PARTS = (
-    Part("prefect", True, _prefect, _at("prefect", "/api/health"), 150.0, "its migrations failed"),
-    Part("mlflow", True, _mlflow, _at("mlflow", "/health"), 120.0, "its database is locked"),
-    Part(
-        "gateway",
-        True,
-        _own("deployments.gateway", "gateway"),
-        _at("gateway", "/health"),
-        60.0,
-        "its port is taken",
-    ),
-    Part(
-        "control",
-        True,
-        _own("deployments.control", "control"),
-        _at("control", "/health"),
-        60.0,
-        "its port is taken",
-    ),
-    Part("worker", False, _worker, _polls, 90.0, "Prefect does not answer"),
+PREFECT = Part(
+    "prefect", True, _prefect, _at("prefect", "/api/health"), 150.0, "its migrations failed"
 )
+MLFLOW = Part("mlflow", True, _mlflow, _at("mlflow", "/health"), 120.0, "its database is locked")
+CONTROL = Part("control", True, _control, _at("control", "/health"), 60.0, "its port is taken")
+WORKER = Part("worker", False, _worker, _polls, 90.0, "Prefect does not answer")
+
+
+def gateway_names(gateways: int) -> list[str]:
+    return ["gateway", *(f"gateway-{number}" for number in range(2, gateways + 1))]
+
+
+def parts(gateways: int = 1) -> tuple[Part, ...]:
+    """All processes of a stack with as many gateway processes, in the order of their start."""
+    return PREFECT, MLFLOW, *map(_gateway, gateway_names(gateways)), CONTROL, WORKER
 
 
 def mark(home: Path, part: str) -> tuple[str, str]:

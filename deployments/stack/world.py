@@ -11,16 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.stack import deploying, leftovers
-from deployments.stack.addresses import free_ports, holder, write_settings, write_tokens
-from deployments.stack.parts import PARTS, ROOT, Part, environment, mark
+from deployments.stack.addresses import (
+    free_ports,
+    gateways_of,
+    holder,
+    write_settings,
+    write_tokens,
+)
+from deployments.stack.parts import (
+    MLFLOW,
+    PREFECT,
+    ROOT,
+    WORKER,
+    Part,
+    environment,
+    mark,
+    parts,
+)
 from deployments.stack.processes import Roster, start, stop, uninterrupted
 from policies.errors import RefusedError, UnavailableError
 from tasks.connections import Settings
 
 Say = Callable[[str], None]
-PREFECT, *OTHERS = PARTS
-WORKER = PARTS[-1]
-SLOW_TO_START = ("prefect", "mlflow")  # begun first: on two cores the rest would only slow them
+SLOW_TO_START = (PREFECT, MLFLOW)  # begun first: on two cores the rest would only slow them
 
 
 @dataclass(frozen=True)
@@ -30,27 +43,43 @@ class Stack:
     home: Path
     ports: Mapping[str, int]
     say: Say
+    gateways: int = 1
 
     @property
     def roster(self) -> Roster:
         return Roster(self.home / "stack.json")
 
     def start_all(self) -> None:
-        """What takes longest first; what needs Prefect as soon as it answers."""
-        for part in PARTS:
-            if part.name in SLOW_TO_START:
-                self.ensure(part)
+        """What takes longest first; what needs Prefect as soon as it answers.
+
+        The worker comes last: its first polls and the registering of deployments would wait for
+        one another in Prefect's database, now and then for a minute.
+        """
+        every = parts(self.gateways)
+        self.end_surplus(every)
+        for part in SLOW_TO_START:
+            self.ensure(part)
         self.wait_for(PREFECT)
         deploying.create_pool(self.ports["prefect"])
         if not self.runs(WORKER):
             self.end_lost_runs()
-        for part in OTHERS:
-            self.ensure(part)
+        for part in every:
+            if part is not WORKER:
+                self.ensure(part)
         if not deploying.is_current(self.home, self.ports["prefect"]):
             self.say("registering the deployments")
             deploying.deploy(self.home, self.ports)
-        for part in OTHERS:
-            self.wait_for(part)
+        self.ensure(WORKER)
+        for part in every:
+            if part is not PREFECT:
+                self.wait_for(part)
+
+    def end_surplus(self, wanted: tuple[Part, ...]) -> None:
+        """Gateway processes of a larger number than is wanted now."""
+        names = {part.name for part in wanted}
+        rows = self.roster.read().values()
+        stop(row for row in rows if row.name not in names)
+        self.roster.write(row for row in rows if row.name in names)
 
     def runs(self, part: Part) -> bool:
         known = self.roster.read().get(part.name)
@@ -107,7 +136,9 @@ class Stack:
         )
 
 
-def up(home: Path, say: Say, *, park_after_seconds: float | None = None) -> Settings:
+def up(
+    home: Path, say: Say, *, park_after_seconds: float | None = None, gateways: int | None = None
+) -> Settings:
     """Start what is not running, wait until each part is well, register the deployments.
 
     May be called again at any time. When a part does not come up, or on Ctrl-C, what this call
@@ -117,11 +148,12 @@ def up(home: Path, say: Say, *, park_after_seconds: float | None = None) -> Sett
     with _alone(home):
         roster = Roster(home / "stack.json")
         before = roster.read()
-        ports = free_ports(home, before.values())
+        number = gateways_of(home, gateways)
+        ports = free_ports(home, before.values(), number)
         write_tokens(home)
-        settings = write_settings(home, ports, park_after_seconds)
+        settings = write_settings(home, ports, park_after_seconds, number)
         try:
-            Stack(home, ports, say).start_all()
+            Stack(home, ports, say, number).start_all()
         except BaseException:
             with uninterrupted():  # a second Ctrl-C does not leave it half alive
                 stop(row for row in roster.read().values() if before.get(row.name) != row)

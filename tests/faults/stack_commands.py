@@ -21,7 +21,7 @@ import httpx
 import psutil
 
 from deployments.demo.people import ENGINEER, write_people
-from deployments.stack.parts import PARTS, mark
+from deployments.stack.parts import mark, parts
 from deployments.stack.processes import marked
 from policies.lifecycle import Release
 from tasks.connections import World
@@ -123,7 +123,7 @@ def begin(*words: str, home: Path, told: IO[Any]) -> subprocess.Popen[bytes]:
 
 def alive(home: Path) -> list[psutil.Process]:
     """Everything that runs and was started for this home, whoever its parent is."""
-    return [process for part in PARTS for process in marked(mark(home, part.name))]
+    return [process for part in parts() for process in marked(mark(home, part.name))]
 
 
 def pids(home: Path) -> dict[str, int]:
@@ -181,12 +181,12 @@ class Seatrial:
 
     def _ask(self, x: float, unit: str) -> httpx.Response:
         rows = [{"id": f"{unit}-{x}", "unit": unit, "inputs": {"x": x}}]
-        url = f"{self.world.settings.gateway_urls[0]}/models/{MODEL}/predict"
+        url = f"{self.world.settings.gateway_url}/models/{MODEL}/predict"
         return httpx.post(url, json={"rows": rows}, timeout=30)
 
     def send_traffic(self, rows: int = 120) -> None:
         """Requests and their outcomes, as many positive as the curve says."""
-        base = f"{self.world.settings.gateway_urls[0]}/models/{MODEL}"
+        base = f"{self.world.settings.gateway_url}/models/{MODEL}"
         asked = [
             {"id": f"t{n}", "unit": f"t{n}", "inputs": {"x": (n % 9) / 4 - 1}} for n in range(rows)
         ]

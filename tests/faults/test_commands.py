@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from deployments.demo.people import ENGINEER, MANAGER, REVIEWER, key_of
-from deployments.stack.parts import PARTS
+from deployments.stack.parts import parts
 from policies.lifecycle import Phase
 from policies.vocabulary import Finding, Outcome
 from tasks.ledger.record import note
@@ -283,7 +283,7 @@ def test_the_switch_needs_neither_prefect_nor_mlflow(stack: Seatrial, asking: st
 
 def test_down_leaves_nothing_behind_and_may_be_called_twice(stack: Seatrial) -> None:
     """Every process of this home is dead, also one whose parent was killed before."""
-    assert len(alive(stack.home)) >= len(PARTS)
+    assert len(alive(stack.home)) >= len(parts())
     stack.stop_part("mlflow")  # leaves a server behind
     first = stack("down", "--json")
     assert (first.code, first.json["alive"]) == (0, [])

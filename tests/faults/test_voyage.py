@@ -278,7 +278,7 @@ def predict(home: Path, model: str) -> dict[str, Any]:
     sample = world.home.path / "spool" / "inputs"
     inputs = _any_inputs(sample, model)
     answer = httpx.post(
-        f"{world.settings.gateway_urls[0]}/models/{model}/predict",
+        f"{world.settings.gateway_url}/models/{model}/predict",
         json={"rows": [{"id": f"x-{time.time_ns()}", "unit": "u", "inputs": inputs}]},
         timeout=10,
     )

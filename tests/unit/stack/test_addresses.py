@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from deployments.stack.addresses import free_ports, holder, write_settings, write_tokens
+from deployments.stack.addresses import (
+    free_ports,
+    gateways_of,
+    holder,
+    write_settings,
+    write_tokens,
+)
 
-PORTS = {"prefect": 1, "mlflow": 2, "gateway": 3, "control": 4}
+PORTS = {"front": 5, "prefect": 1, "mlflow": 2, "gateway": 3, "control": 4}
 
 
 def test_ports_stay_from_one_start_to_the_next(tmp_path: Path) -> None:
@@ -36,6 +42,21 @@ def test_what_a_person_has_set_is_kept(tmp_path: Path) -> None:
     again = write_settings(tmp_path, PORTS, None)
     assert (again.catalog, again.park_after_seconds) == ("/c", 2.0)
     assert again.gateway_urls == ("http://127.0.0.1:3",)
+    assert (again.gateway_url, again.gateways) == ("http://127.0.0.1:5", 1)
+
+
+def test_several_gateway_processes_have_one_address_and_one_each(tmp_path: Path) -> None:
+    """Their number is kept until another one is asked for."""
+    ports = free_ports(tmp_path, [], 3)
+    assert set(ports) == {*PORTS, "gateway-2", "gateway-3"}
+    assert len(set(ports.values())) == len(ports)
+    settings = write_settings(tmp_path, ports, None, 3)
+    own = [f"http://127.0.0.1:{ports[name]}" for name in ("gateway", "gateway-2", "gateway-3")]
+    assert list(settings.gateway_urls) == own
+    assert settings.gateway_url not in own
+    assert (gateways_of(tmp_path, None), gateways_of(tmp_path, 2)) == (3, 2)
+    (tmp_path / "settings.json").write_text('{"gateways": "many"}')
+    assert gateways_of(tmp_path, None) == 1
 
 
 def test_tokens_are_the_owners_alone_and_made_once(tmp_path: Path) -> None:
