@@ -20,6 +20,7 @@ from deployments.control.access import Denied, Token, require
 from deployments.control.checks import DueChecks, Watch
 from deployments.control.hooks import Hook, TooLarge, Unsigned, look_soon
 from deployments.control.ofrep import evaluate
+from deployments.control.push import Push
 from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.vocabulary import TrafficPlan
 from tasks.connections import World
@@ -37,6 +38,7 @@ class Control:
 
     def __init__(self, world: World, token: Token, watch: Watch, hook: Hook) -> None:
         self._world, self._token, self._watch, self._hook = world, token, watch, hook
+        self._push = Push(world.home.flags, self._document)
 
     async def health(self, _: Request) -> Response:
         ago = round(self._watch.seconds_ago, 1)
@@ -46,6 +48,10 @@ class Control:
     async def flags(self, request: Request) -> Response:
         require(request, "read", self._token)
         return JSONResponse(await asyncio.to_thread(self._document))
+
+    async def events(self, request: Request) -> Response:
+        require(request, "read", self._token)
+        return self._push.stream()
 
     async def plan(self, request: Request) -> Response:
         require(request, "route", self._token)
@@ -124,6 +130,7 @@ def create_app(
         routes=[
             Route("/health", control.health),
             Route("/flags", control.flags),
+            Route("/flags/events", control.events),
             Route("/models/{model}/plan", control.plan, methods=["POST"]),
             Route("/models/{model}/kill", control.kill, methods=["POST"]),
             Route("/models/{model}/restore", control.restore, methods=["POST"]),

@@ -32,12 +32,15 @@ class GatewayServingPlane:
     ) -> None:
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._token = token
-        self._timeout_seconds = timeout_seconds
         self._probe_timeout_seconds = probe_timeout_seconds
+        # One client, since making one costs more than asking; no kept connection, since a gateway
+        # that was started anew would look silent on it once.
+        self._client = httpx.Client(
+            timeout=timeout_seconds, limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     def observe(self, model: str) -> Sequence[Serving]:
-        with httpx.Client(timeout=self._timeout_seconds) as client:
-            answers = [_get(client, f"{url}/observe/{model}") for url in self._urls]
+        answers = [_get(self._client, f"{url}/observe/{model}") for url in self._urls]
         reports = [report for answer in answers for report in _read(_SERVING, answer)]
         if not reports:
             raise UnavailableError(f"No replica reports on {model}.", advice=_IS_IT_UP)
@@ -50,12 +53,11 @@ class GatewayServingPlane:
             raise UnavailableError("No gateway is configured.", advice=_IS_IT_UP)
         url = f"{self._urls[0]}/models/{model}/variants/{variant}/score"
         body = {"rows": list(rows), "timed_calls": timed_calls, "features": True}
-        headers = {"authorization": f"Bearer {self._token}"}
-        with httpx.Client(timeout=self._probe_timeout_seconds, headers=headers) as client:
-            try:
-                answer = client.post(url, json=body)
-            except httpx.TransportError as error:
-                raise _silent(url) from error
+        headers, timeout = {"authorization": f"Bearer {self._token}"}, self._probe_timeout_seconds
+        try:
+            answer = self._client.post(url, json=body, headers=headers, timeout=timeout)
+        except httpx.TransportError as error:
+            raise _silent(url) from error
         return _read(TypeAdapter(Probe), _checked(answer))
 
 
