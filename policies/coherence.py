@@ -52,6 +52,7 @@ def disagreements(document: Mapping[str, Any]) -> Found:
     """Every place where two fields contradict each other."""
     for rule in (
         _weights_grow,
+        _audiences_are_somebody,
         _stages_leave_time,
         _stages_leave_days,
         _last_proof_is_full,
@@ -71,20 +72,47 @@ def disagreements(document: Mapping[str, Any]) -> Found:
 
 
 def _weights_grow(document: Mapping[str, Any]) -> Found:
-    before = _number(document, "canary", "weight_bp")
-    if before is not None and before >= FULL_WEIGHT_BP:
-        yield ("canary", "weight_bp"), "is all traffic. Write less than 10000: full comes later."
-    for index, step in enumerate(_items(document, "ramp")):
-        weight = _number(step, "weight_bp")
+    """Among steps of the same audience; an audience may be answered by the candidate whole."""
+    grown: dict[str, float] = {}
+    steps: list[tuple[Where, Any]] = [(("canary",), _at(document, "canary"))]
+    steps += [(("ramp", index), step) for index, step in enumerate(_items(document, "ramp"))]
+    for place, step in steps:
+        weight, audience = _number(step, "weight_bp"), _at(step, "audience")
         if weight is None:
             continue
-        if before is not None and not before < weight < FULL_WEIGHT_BP:
-            yield (
-                ("ramp", index, "weight_bp"),
-                f"is {weight:g} after {before:g}. Canary and ramp weights must grow and stay "
-                "below 10000.",
-            )
-        before = weight
+        whose = str(audience or "")
+        before = grown.get(whose)
+        if place == ("canary",) and weight >= FULL_WEIGHT_BP and not audience:
+            yield (*place, "weight_bp"), "is all traffic. Write less than 10000: full comes later."
+        elif before is not None and not before < weight:
+            yield (*place, "weight_bp"), _must_grow(weight, before)
+        elif place != ("canary",) and weight >= FULL_WEIGHT_BP and not audience:
+            yield (*place, "weight_bp"), _must_grow(weight, before or 0)
+        grown[whose] = weight
+
+
+def _must_grow(weight: float, before: float) -> str:
+    return (
+        f"is {weight:g} after {before:g}. Canary and ramp weights must grow and stay below 10000."
+    )
+
+
+def _audiences_are_somebody(document: Mapping[str, Any]) -> Found:
+    steps: list[tuple[Where, Any]] = [(("canary",), _at(document, "canary"))]
+    steps += [(("ramp", index), step) for index, step in enumerate(_items(document, "ramp"))]
+    for place, step in steps:
+        audience = _at(step, "audience")
+        if not isinstance(audience, Mapping):
+            continue
+        where = (*place, "audience")
+        if not any(audience.get(name) for name in ("segments", "regions", "hours")):
+            yield where, "names nobody. Write segments, regions or hours, or leave it out."
+        hours = audience.get("hours")
+        if isinstance(hours, list | tuple) and len(hours) == 2 and hours[0] == hours[1]:
+            yield (*where, "hours"), "begin and end at the same hour. Write two that differ."
+        zone = audience.get("time_zone", "UTC")
+        if isinstance(zone, str) and not _is_zone(zone):
+            yield (*where, "time_zone"), _no_zone(zone)
 
 
 def _stages_leave_time(document: Mapping[str, Any]) -> Found:
@@ -352,8 +380,12 @@ def _labels_can_be_judged(document: Mapping[str, Any]) -> Found:
     if isinstance(zone, str) and zone and not _is_zone(zone):
         yield (
             ("labels", "time_zone"),
-            f"is {zone!r}, which is no time zone. Write an IANA name such as Europe/Paris or UTC.",
+            _no_zone(zone),
         )
+
+
+def _no_zone(zone: str) -> str:
+    return f"is {zone!r}, which is no time zone. Write an IANA name such as Europe/Paris or UTC."
 
 
 def _is_zone(name: str) -> bool:

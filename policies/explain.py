@@ -139,9 +139,9 @@ def _staging(rules: StagingRules) -> tuple[str, ...]:
 
 def _stages(policy: ReleasePolicy) -> Iterable[tuple[str, StageRules]]:
     yield "Shadow: every request is mirrored, no user is served", policy.shadow
-    yield f"Canary: {_weight(policy.canary)} of the users", policy.canary
+    yield f"Canary: {_weight(policy.canary)}", policy.canary
     for step in policy.ramp:
-        yield f"Ramp: {_weight(step)} of the users", step
+        yield f"Ramp: {_weight(step)}", step
     yield "Full: every user", policy.full
     yield "Soak: every user, watched until the labels are in", policy.soak
 
@@ -389,7 +389,8 @@ def _people(role: str, count: int) -> str:
 
 
 def _weight(step: TrafficStep) -> str:
-    return _percent(step.weight_bp / 10_000)
+    whose = f" {step.audience.words}" if step.audience else ""
+    return f"{_percent(step.weight_bp / 10_000)} of the users{whose}"
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from policies.vocabulary import FULL_WEIGHT_BP, Breaker, Fallback, Stage, Step
+from policies.vocabulary import FULL_WEIGHT_BP, Audience, Breaker, Fallback, Stage, Step
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -81,7 +81,10 @@ class StageRules(Rule):
 
 
 class TrafficStep(StageRules):
+    """``weight_bp`` of the ``audience`` meets the candidate; without one, of everybody."""
+
     weight_bp: int = Field(gt=0, le=FULL_WEIGHT_BP)
+    audience: Audience | None = None
 
 
 class Segments(Rule):
@@ -407,9 +410,9 @@ class ReleasePolicy(Rule):
 
     @model_validator(mode="after")
     def _coherent(self) -> ReleasePolicy:
-        weights = [self.canary.weight_bp, *(step.weight_bp for step in self.ramp)]
-        if weights != sorted(set(weights)) or weights[-1] >= FULL_WEIGHT_BP:
-            raise ValueError("canary and ramp weights must grow and stay below 10000")
+        names = [step.name for step in self.steps()]
+        if len(names) != len(set(names)):
+            raise ValueError("canary and ramp steps must differ")
         if abs(sum(g.weight for g in self.guardrails) - 1.0) > 1e-9:
             raise ValueError("guardrail weights must sum to 1")
         names = [g.name for g in self.guardrails]
@@ -430,8 +433,8 @@ class ReleasePolicy(Rule):
         return (
             Step(name="staging", stage=Stage.STAGING),
             Step(name="shadow", stage=Stage.SHADOW, mirror=True),
-            _traffic("canary", Stage.CANARY, self.canary.weight_bp),
-            *(_traffic("ramp", Stage.RAMP, step.weight_bp) for step in self.ramp),
+            _traffic("canary", Stage.CANARY, self.canary),
+            *(_traffic("ramp", Stage.RAMP, step) for step in self.ramp),
             Step(name="full", stage=Stage.FULL, weight_bp=FULL_WEIGHT_BP, mirror=True),
             Step(name="soak", stage=Stage.SOAK, weight_bp=FULL_WEIGHT_BP, mirror=True),
         )
@@ -443,7 +446,8 @@ class ReleasePolicy(Rule):
     def rules_for(self, step: Step) -> StageRules | StagingRules:
         """The rules of one step of ``steps()``."""
         if step.stage is Stage.RAMP:
-            return next(rule for rule in self.ramp if rule.weight_bp == step.weight_bp)
+            wanted = (step.weight_bp, step.audience)
+            return next(rule for rule in self.ramp if (rule.weight_bp, rule.audience) == wanted)
         rules: dict[Stage, StageRules | StagingRules] = {
             Stage.STAGING: self.staging,
             Stage.SHADOW: self.shadow,
@@ -457,5 +461,12 @@ class ReleasePolicy(Rule):
         return next((rule for rule in self.approvals if rule.gate is stage), None)
 
 
-def _traffic(word: str, stage: Stage, weight_bp: int) -> Step:
-    return Step(name=f"{word} {weight_bp / 100:g} %", stage=stage, weight_bp=weight_bp, mirror=True)
+def _traffic(word: str, stage: Stage, rules: TrafficStep) -> Step:
+    whose = f" {rules.audience.words}" if rules.audience else ""
+    return Step(
+        name=f"{word} {rules.weight_bp / 100:g} %{whose}",
+        stage=stage,
+        weight_bp=rules.weight_bp,
+        mirror=True,
+        audience=rules.audience,
+    )

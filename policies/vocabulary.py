@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 WeightBp = Annotated[int, Field(ge=0, le=10_000)]
 FULL_WEIGHT_BP = 10_000
+Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class Value(BaseModel):
@@ -264,13 +265,38 @@ class Verdict(Value):
     log_e_harm_total: float | None = None
 
 
+class Audience(Value):
+    """Who may meet the candidate: all that is declared must hold of a request.
+
+    ``hours``: local, from the first to before the second, over midnight where the second is less.
+    """
+
+    segments: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    hours: tuple[Hour, Hour] | None = None
+    time_zone: str = "UTC"  # of the hours
+
+    @property
+    def words(self) -> str:
+        """``of employees, in NO, from 1 to 5 h (Europe/Oslo)``."""
+        of = [f"of {' or '.join(self.segments)}"] if self.segments else []
+        where = [f"in {' or '.join(self.regions)}"] if self.regions else []
+        when = [f"from {self.hours[0]} to {self.hours[1]} h"] if self.hours else []
+        zone = f" ({self.time_zone})" if self.hours else ""
+        return ", ".join([*of, *where, *when]) + zone
+
+
 class Step(Value):
-    """One place in the plan of a release: the stage and the candidate's share there."""
+    """One place in the plan of a release: the stage and the candidate's share there.
+
+    ``audience``: the share is of these alone, and nobody else meets the candidate.
+    """
 
     name: str  # "staging", "shadow", "canary 5 %", "ramp 25 %", "full", "soak"
     stage: Stage
     weight_bp: WeightBp = 0
     mirror: bool = False
+    audience: Audience | None = None
 
 
 class TrafficVariant(Value):
@@ -307,6 +333,7 @@ class TrafficPlan(Value):
     candidate: TrafficVariant | None = None
     previous: TrafficVariant | None = None
     weight_bp: WeightBp = 0
+    audience: Audience | None = None  # the weight is of these alone; None: of everybody
     mirror: bool = False
     baseline: float | None = None  # constant answer of the declared baseline rule
     fallback: tuple[Fallback, ...] = USUAL_FALLBACK

@@ -10,10 +10,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from deployments.gateway.model import Answer, Row
 from deployments.gateway.station import Active, Station
+from tasks.traffic.audience import belongs
 from tasks.traffic.flag import RULE
 from tasks.traffic.split import goes_to_candidate
 
@@ -27,6 +29,8 @@ class Asked:
     id: str
     unit: str
     inputs: Row
+    segment: str | None = None
+    region: str | None = None
 
 
 class Given(NamedTuple):
@@ -62,32 +66,39 @@ class Answering:
     """Answers the rows of one request under one ``Active``; ``log`` writes the lines."""
 
     def __init__(
-        self, station: Station, active: Active, rows: Sequence[Asked], counts: Counts, log: Log
+        self,
+        station: Station,
+        active: Active,
+        rows: Sequence[Asked],
+        counts: Counts,
+        log: Log,
+        now: datetime,
     ) -> None:
+        self._now = now  # the world's time: audiences may have hours
         self._station, self._active, self._rows = station, active, rows
         self._counts, self._log = counts, log
         self._calls: dict[str, list[tuple[frozenset[int], asyncio.Task[Call]]]] = {}
 
     async def answer(self) -> tuple[Active, list[Given]]:
         """The answers, and what they were given under: a kill meanwhile discards and re-routes."""
-        routed = [self._route(row.unit) for row in self._rows]
+        routed = [self._route(row) for row in self._rows]
         given = await self._given(routed)
         now = self._station.active
         if now is not None and now.killed_to not in (None, self._active.killed_to):
             self._write([""] * len(routed))  # nobody was given these answers
             self._counts.discarded += len(routed)
-            again = Answering(self._station, now, self._rows, self._counts, self._log)
+            again = Answering(self._station, now, self._rows, self._counts, self._log, self._now)
             return await again.answer()
         self._write(routed)
         self._count(given)
         return self._active, given
 
-    def _route(self, unit: str) -> str:
+    def _route(self, row: Asked) -> str:
         active = self._active
         if active.killed_to is not None:
             return active.killed_to
-        weight_bp = active.weight_bp if active.plan.candidate is not None else 0
-        to_candidate = goes_to_candidate(active.plan.model, unit, weight_bp)
+        weight_bp = weight_of(active, row, self._now) if active.plan.candidate is not None else 0
+        to_candidate = goes_to_candidate(active.plan.model, row.unit, weight_bp)
         return "candidate" if to_candidate else "champion"
 
     async def _given(self, routed: Sequence[str]) -> list[Given]:
@@ -228,6 +239,12 @@ class Answering:
         self._log(self._active, arm, {at: routed[at] == arm for at in call.answers}, call)
 
 
+def weight_of(active: Active, row: Asked, now: datetime) -> int:
+    """The candidate's share for this row: none outside of the step's audience."""
+    member = belongs(active.plan.audience, row.segment, row.region, now)
+    return active.weight_bp if member else 0
+
+
 def _is_rule(active: Active, name: str) -> bool:
     return active.plan.baseline is not None and active.version(name) == RULE
 
@@ -238,17 +255,16 @@ def lines(
     served: Mapping[int, bool],
     call: Call,
     rows: Sequence[Asked],
-    at: str,
+    now: datetime,
     replica: str,
 ) -> list[dict[str, Any]]:
     """The spool's lines for what one arm said."""
     same: dict[str, Any] = {
-        "at": at,
+        "at": now.isoformat(timespec="microseconds"),
         "model": active.plan.model,
         "release": active.plan.release_id,
         "step": active.plan.step,
         "revision": active.plan.revision,
-        "weight_bp": active.weight_bp,
         "arm": arm,
         "version": active.version(arm),
         "latency_ms": round(call.latency_ms, 3),
@@ -259,6 +275,7 @@ def lines(
             **same,
             "id": rows[place].id,
             "unit": rows[place].unit,
+            "weight_bp": weight_of(active, rows[place], now),
             "served": served[place],
             "score": answer.score,
             "error": answer.error,

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from threading import Event
 from typing import Any
@@ -87,8 +88,8 @@ class Gateway:
         at = now.isoformat(timespec="microseconds")
         same = {"at": at, "model": model}
         self.spool.append("inputs", [{**same, "id": row.id, "inputs": row.inputs} for row in rows])
-        log = partial(self._log, rows, at)
-        active, given = await Answering(station, active, rows, self.counts, log).answer()
+        log = partial(self._log, rows, now)
+        active, given = await Answering(station, active, rows, self.counts, log, now).answer()
         if all(item.arm == "error" for item in given):
             raise Refusal(503, f"{model} cannot answer: {given[0].reason}.", _advice(active))
         return Reply(active.plan.revision, given)
@@ -138,14 +139,14 @@ class Gateway:
     def _log(
         self,
         rows: Sequence[Asked],
-        at: str,
+        now: datetime,
         active: Active,
         arm: str,
         served: Mapping[int, bool],
         call: Call,
     ) -> None:
         replica = self.options.replica
-        self.spool.append("predictions", lines(active, arm, served, call, rows, at, replica))
+        self.spool.append("predictions", lines(active, arm, served, call, rows, now, replica))
 
     async def _watch(self) -> None:
         while True:

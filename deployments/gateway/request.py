@@ -43,8 +43,15 @@ def read_rows(body: Mapping[str, Any], limit: int) -> list[Asked]:
     rows = read_list(body, "rows", limit)
     wrong = [f"row {at}: {fault}" for at, row in enumerate(rows) if (fault := _shape(row))]
     if wrong:
-        _refuse(wrong, 'A row is {"id": text, "unit": text, "inputs": {column: value}}.')
-    return [Asked(row["id"], row["unit"], row["inputs"]) for row in rows]
+        _refuse(
+            wrong,
+            'A row is {"id": text, "unit": text, "inputs": {column: value}}; "segment" and '
+            '"region" are texts that may be left out.',
+        )
+    return [
+        Asked(row["id"], row["unit"], row["inputs"], row.get("segment"), row.get("region"))
+        for row in rows
+    ]
 
 
 def read_list(body: Mapping[str, Any], name: str, limit: int) -> list[Any]:
@@ -106,6 +113,9 @@ def _shape(row: Any) -> str | None:
     for name in ("id", "unit"):
         if not isinstance(row.get(name), str) or not row[name]:
             return f"{name} is missing or no text"
+    for name in ("segment", "region"):
+        if not isinstance(row.get(name, ""), str):
+            return f"{name} is no text"
     return None if isinstance(row.get("inputs"), dict) else "inputs is missing or no object"
 
 

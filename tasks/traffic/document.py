@@ -14,7 +14,16 @@ from pydantic import ValidationError
 
 from policies.errors import RefusedError, StaleMoveError
 from policies.vocabulary import FULL_WEIGHT_BP, TrafficPlan
-from tasks.traffic.flag import RULE, SCHEMA, Kill, faults_of, flag_of, kill_of, plan_of
+from tasks.traffic.flag import (
+    RULE,
+    SCHEMA,
+    Kill,
+    faults_of,
+    flag_of,
+    kill_of,
+    plan_of,
+    split_in,
+)
 
 Document = dict[str, Any]
 KILL_TARGETS = ("previous", "baseline", "degraded", "error", "champion")
@@ -198,7 +207,7 @@ def _targeting(flag: Mapping[str, Any]) -> list[str]:
     if not targeting:
         split = "candidate" in flag["variants"] and "killed_to" not in flag["metadata"]
         return ["targeting is empty although there is a candidate"] if split else []
-    fractional = targeting.get("fractional")
+    fractional = split_in(targeting)
     if not isinstance(fractional, list) or len(fractional) < 3:
         return ["targeting is not a fractional split"]
     faults, total = [], 0

@@ -13,12 +13,14 @@ from typing import Any
 from policies.vocabulary import (
     FULL_WEIGHT_BP,
     USUAL_FALLBACK,
+    Audience,
     Breaker,
     ModelRef,
     TrafficPlan,
     TrafficVariant,
     Value,
 )
+from tasks.traffic.audience import rule_of
 
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 RULE = "rule"  # version and digest of the declared baseline rule
@@ -58,6 +60,7 @@ def plan_of(model: str, flag: Mapping[str, Any]) -> TrafficPlan:
         candidate=versions["candidate"],
         previous=versions["previous"],
         weight_bp=metadata["weight_bp"],
+        audience=_audience(metadata.get("audience")),
         mirror=metadata["mirror"],
         baseline=variants.get("baseline", {}).get("score"),
         fallback=tuple(metadata["fallback"].split()) if "fallback" in metadata else USUAL_FALLBACK,
@@ -118,7 +121,22 @@ def _targeting(plan: TrafficPlan) -> dict[str, Any]:
     if plan.candidate is None:
         return {}
     shares = [["candidate", plan.weight_bp], ["champion", FULL_WEIGHT_BP - plan.weight_bp]]
-    return {"fractional": [BUCKET_KEY, *shares]}
+    split = {"fractional": [BUCKET_KEY, *shares]}
+    if plan.audience is None:
+        return split
+    return {"if": [rule_of(plan.audience), split, "champion"]}
+
+
+def split_in(targeting: Mapping[str, Any]) -> Any:
+    """The fractional split of a flag's targeting, whoever it is for; ``None`` without one."""
+    branches = targeting.get("if")
+    if isinstance(branches, list) and len(branches) == 3 and isinstance(branches[1], Mapping):
+        targeting = branches[1]
+    return targeting.get("fractional")
+
+
+def _audience(told: str | None) -> Audience | None:
+    return None if told is None else Audience.model_validate_json(told)
 
 
 def _breaker(metadata: Mapping[str, Any]) -> Breaker | None:
@@ -139,6 +157,8 @@ def _metadata(plan: TrafficPlan, kill: Kill | None) -> dict[str, str | float | b
     }
     if plan.fallback != USUAL_FALLBACK:
         metadata["fallback"] = " ".join(plan.fallback)
+    if plan.audience is not None:
+        metadata["audience"] = plan.audience.model_dump_json()
     if plan.breaker is not None:
         metadata |= {_BREAKER + name: value for name, value in plan.breaker.plain().items()}
     if plan.release_id is not None:

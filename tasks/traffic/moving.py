@@ -27,6 +27,7 @@ def plan_for(state: Release, step: Step) -> TrafficPlan:
         candidate=candidate_of(state),
         previous=state.previous,
         weight_bp=step.weight_bp,
+        audience=step.audience,
         mirror=step.mirror,
         baseline=state.baseline,
         fallback=state.policy.fallback,

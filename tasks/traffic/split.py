@@ -14,6 +14,7 @@ from typing import Any
 import mmh3
 
 from policies.vocabulary import FULL_WEIGHT_BP
+from tasks.traffic.flag import split_in
 
 
 def bucket_of(key: str, unit: str, total: int = FULL_WEIGHT_BP) -> int:
@@ -26,12 +27,17 @@ def goes_to_candidate(model: str, unit: str, weight_bp: int) -> bool:
     return bucket_of(model, unit) < weight_bp
 
 
-def variant_of(key: str, flag: Mapping[str, Any], unit: str) -> str:
-    """The variant a checked flag gives to ``unit``. No unit: the default, like flagd."""
+def variant_of(key: str, flag: Mapping[str, Any], unit: str, *, belongs: bool = True) -> str:
+    """The variant a checked flag gives to ``unit``. No unit: the default, like flagd.
+
+    ``belongs``: whether the request is of the audience that the split is for.
+    """
     default: str = flag["defaultVariant"]
-    fractional = flag["targeting"].get("fractional")
+    fractional = split_in(flag["targeting"])
     if fractional is None or not unit:
         return default
+    if not belongs:
+        return "champion"
     shares: list[tuple[str, int]] = fractional[1:]
     bucket = bucket_of(key, unit, sum(weight for _, weight in shares))
     reached = 0

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from policies.errors import RefusedError
-from policies.vocabulary import Breaker, ModelRef, TrafficPlan, TrafficVariant
+from policies.vocabulary import Audience, Breaker, ModelRef, TrafficPlan, TrafficVariant
 from tasks.registry.digest import hex_of, tree_digest
 from tasks.traffic.split import goes_to_candidate
 from tests.faults.forms_model import inputs_of, row_of, score_of
@@ -117,6 +117,30 @@ def test_shadow_mirrors_without_serving(running: Stack, trial: TrafficPlan) -> N
 
     running.wait(lambda: len(shadowed()) == 20)
     assert not any(line["served"] for line in shadowed())
+
+
+def test_only_the_audience_meets_the_candidate(running: Stack, trial: TrafficPlan) -> None:
+    """All of it, by what each row says of itself; the log says whose share was none."""
+    whose = Audience(segments=("staff",), regions=("NO", "SE"))
+    running.apply(trial.model_copy(update={"audience": whose, "weight_bp": 10_000}))
+    running.wait(lambda: running.plane.observe(MODEL)[0].error is None)
+    told = {"a-1": ("staff", "NO"), "a-2": ("staff", "DE"), "a-3": ("guests", "SE"), "a-4": None}
+    rows = []
+    for id_, where in told.items():
+        row = {"id": id_, "unit": id_, "inputs": {"x": 1.0, "mood": ""}}
+        rows.append(row | dict(zip(("segment", "region"), where or (), strict=False)))
+    answer = running.http.post(f"/models/{MODEL}/predict", json={"rows": rows})
+    met = {each["id"]: each["variant"] for each in answer.json()["answers"]}
+    assert met == {"a-1": "candidate", "a-2": "champion", "a-3": "champion", "a-4": "champion"}
+
+    def served() -> dict[str, int]:
+        mine = [line for line in lines(running) if line["id"] in told and line["served"]]
+        return {line["id"]: line["weight_bp"] for line in mine}
+
+    running.wait(lambda: served() == {"a-1": 10_000, "a-2": 0, "a-3": 0, "a-4": 0})
+    wrong = rows[0] | {"segment": 5}
+    refused = running.http.post(f"/models/{MODEL}/predict", json={"rows": [wrong]})
+    assert (refused.status_code, "segment is no text" in refused.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize("mood", ["hang", "crash", "hog", "raise", "nonsense"])

@@ -38,6 +38,7 @@ from tasks.orchestrator.adapters.memory import MemoryOrchestrator
 from tasks.registry.adapters.memory import MemoryRegistry
 from tasks.telemetry.adapters.memory import MemoryTelemetry
 from tasks.traffic.adapters.memory import MemoryRouter, MemoryServingPlane
+from tasks.traffic.audience import belongs
 from tasks.traffic.split import goes_to_candidate
 
 MODEL = "score"
@@ -315,8 +316,9 @@ class MemoryWorld(World):
         row = row | self.frozen
         same = {
             "at": _text(at), "model": MODEL, "release": plan.release_id, "step": plan.step,
-            "revision": plan.revision, "weight_bp": plan.weight_bp, "id": f"r{number}",
-            "unit": self.unit_of(number), "replica": "memory", "latency_ms": 5.0,
+            "revision": plan.revision, "weight_bp": self._weight(plan, number, at),
+            "id": f"r{number}", "unit": self.unit_of(number), "replica": "memory",
+            "latency_ms": 5.0,
         }  # fmt: skip
         known = at + timedelta(hours=1 + number % 4)
         self.telemetry.inputs.append({**_keys(same), "inputs": row})
@@ -333,9 +335,14 @@ class MemoryWorld(World):
             self.telemetry.metrics.append(_keys(same) | paid)
         return plan.step
 
+    def _weight(self, plan: TrafficPlan, number: int, at: datetime) -> int:
+        """Every third request is of staff: those of full hours."""
+        segment = "staff" if number % 60 == 0 else None
+        return plan.weight_bp if belongs(plan.audience, segment, None, at) else 0
+
     def _lines(self, plan: TrafficPlan, same: Row, row: Row, number: int) -> list[Row]:
         killed = self.router.killed_to(MODEL)
-        chosen = goes_to_candidate(MODEL, same["unit"], plan.weight_bp) and not killed
+        chosen = goes_to_candidate(MODEL, same["unit"], same["weight_bp"]) and not killed
         chosen = chosen and not self.strays(number)
         lines = []
         if plan.candidate is not None and not killed and (chosen or plan.mirror):

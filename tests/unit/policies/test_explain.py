@@ -17,6 +17,7 @@ from policies.schema import (
     ReleasePolicy,
     Segments,
 )
+from policies.vocabulary import Audience
 
 # One other value for each field that is not a number, so that a change can be seen.
 OTHER: dict[str, Any] = {
@@ -74,11 +75,17 @@ DRIFT = Drift(inputs=InputDrift(columns=("temp",), **MOVED), predictions=Predict
 GOAL = Goal(guardrail="quality", required=False, why="It pays for the change.")
 
 
+AUDIENCE = Audience(segments=("staff",), regions=("NO",), hours=(1, 5), time_zone="Europe/Oslo")
+
+
 def filled(policy: ReleasePolicy) -> ReleasePolicy:
     """With everything that a policy may leave out, so that every field is there to be changed."""
     groups = {"segments": SEGMENTS, "gap": GAP}
     rails = tuple(rail.model_copy(update=groups) for rail in policy.guardrails)
     more = {"guardrails": rails, "frozen_inputs": FROZEN, "drift": DRIFT, "goal": GOAL}
+    whose = {"audience": AUDIENCE}
+    ramp = tuple(step.model_copy(update=whose) for step in policy.ramp)
+    more |= {"canary": policy.canary.model_copy(update=whose), "ramp": ramp}
     return policy.model_copy(update=more)
 
 
