@@ -120,7 +120,7 @@ def _report(
     ]
     if unrecorded is not None:
         say(f"The switch has moved, but the ledger could not record it: {unrecorded}")
-        say("What to do: repair the ledger; the flag document keeps who, when and why.")
+        say("What to do: repair the ledger. The control service records it then, from the journal.")
     show(data, table(head, ("replica", "revision", "served by", "error"), rows), as_json)
     if not agreed:
         say(f"The switch has moved, but {len(observed)} replica(s) answered and not all agree.")

@@ -13,6 +13,7 @@ import uvicorn
 from deployments.control.app import create_app
 from deployments.control.breakers import OpenBreakers
 from deployments.control.checks import LostReleases
+from deployments.control.journal import Reconciled
 from policies.errors import RefusedError
 from tasks.connections import World
 
@@ -22,7 +23,8 @@ def main() -> None:
     world = World(arguments.home.resolve())
     lost = LostReleases(world)
     breakers = OpenBreakers(world, lost.live)
-    app = create_app(world, _tokens(world), lambda: [*breakers(), *lost()])
+    late = Reconciled(world)
+    app = create_app(world, _tokens(world), lambda: [*late(), *breakers(), *lost()])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     uvicorn.run(
         app,

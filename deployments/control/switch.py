@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from deployments.control.journal import Journal, journal_of
 from policies.errors import RefusedError, SeatrialError
 from policies.vocabulary import TrafficPlan
 from tasks.connections import World
@@ -48,30 +50,46 @@ def kill(
     *,
     confirm: Callable[[], None] = lambda: None,
 ) -> Done:
-    """Traffic first; then one attempt at the ledger, whose failure is told and nothing more.
+    """The journal, then traffic; then one attempt at the ledger, whose failure is told.
 
-    ``confirm`` runs in between: a ledger that is slow must not delay what the caller sees.
+    ``confirm`` runs before the last: a ledger that is slow must not delay what the caller sees.
+    What it does not take now the control service records later, from the journal.
     """
+    journal = journal_of(world)
+    id_ = journal.asked("kill", model, actor, reason, _now(world, model))
     plan = world.router.kill(model, to, reason, actor)
     target = world.router.killed_to(model)
-    confirm()
     payload = {"model": model, "to": target, "reason": reason}
-    return Done(plan, target, _try_to_note(world, "kill", model, actor, payload))
+    journal.moved(id_, payload)
+    confirm()
+    return Done(plan, target, _try_to_note(world, journal, id_, "kill", actor, payload))
 
 
 def restore(world: World, model: str, reason: str, actor: str) -> Done:
+    journal = journal_of(world)
+    id_ = journal.asked("restore", model, actor, reason, _now(world, model))
     plan = world.router.restore(model, actor)
     payload = {"model": model, "reason": reason}
-    return Done(plan, None, _try_to_note(world, "restore", model, actor, payload))
+    journal.moved(id_, payload)
+    return Done(plan, None, _try_to_note(world, journal, id_, "restore", actor, payload))
+
+
+def _now(world: World, model: str) -> datetime:
+    """A clock that cannot be read does not stop a kill."""
+    try:
+        return world.clock.now(model)
+    except SeatrialError:
+        return datetime.now(UTC)
 
 
 def _try_to_note(
-    world: World, kind: str, model: str, actor: str, payload: dict[str, Any]
+    world: World, journal: Journal, id_: str, kind: str, actor: str, payload: dict[str, Any]
 ) -> str | None:
     try:
-        _note(world, kind, model, actor, payload)
+        _note(world, kind, payload["model"], actor, payload)
     except SeatrialError as error:
         return str(error)
+    journal.recorded(id_)
     return None
 
 
