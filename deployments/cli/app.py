@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deployments.cli import (
+    answered,
     approving,
     beginning,
     demo,
@@ -36,6 +37,7 @@ policy_plan.register(policy.app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(notify.app, name="notify")
 for module in (
+    answered,
     beginning,
     stack,
     demo,

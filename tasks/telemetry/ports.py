@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from policies.vocabulary import (
     Adjustment,
@@ -50,6 +50,17 @@ class Exposure(Value):
     requests: int = 0
     first_at: datetime | None = None
     first_fault_at: datetime | None = None
+
+
+class Answered(NamedTuple):
+    """One request that a user got this version's answer to."""
+
+    id: str
+    unit: str | None
+    at: datetime
+    release: str | None
+    step: str
+    score: float
 
 
 class LogCounts(Value):
@@ -277,6 +288,13 @@ class Telemetry(Protocol):
 
         A unit counts once a step, on its first day there, and for the candidate also where that
         failed and the champion answered in its place. ``n`` are units; there are no events.
+        """
+
+    def answered(self, model: str, version: str) -> Iterator[Answered]:
+        """Every request that was answered by this version, once each, the earliest first.
+
+        Also those that it answered in the place of an arm that failed. For people: to repair what
+        follows from the answers, and to keep them out of training.
         """
 
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:

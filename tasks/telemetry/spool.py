@@ -11,7 +11,8 @@ COLUMNS = {
     "predictions": {
         "at": "VARCHAR", "model": "VARCHAR", "release": "VARCHAR", "step": "VARCHAR",
         "weight_bp": "BIGINT", "id": "VARCHAR", "unit": "VARCHAR", "arm": "VARCHAR",
-        "served": "BOOLEAN", "score": "DOUBLE", "error": "VARCHAR", "latency_ms": "DOUBLE",
+        "version": "VARCHAR", "served": "BOOLEAN", "score": "DOUBLE", "error": "VARCHAR",
+        "latency_ms": "DOUBLE",
     },
     "outcomes": {"at": "VARCHAR", "model": "VARCHAR", "id": "VARCHAR", "label": "DOUBLE"},
     "metrics": {

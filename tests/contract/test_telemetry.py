@@ -190,6 +190,31 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.histogram(MODEL, Bins(), since=MIDNIGHT, until=LATER)
 
 
+def test_whom_a_version_has_answered(make: Make) -> None:
+    """Once each, the earliest first: what was given to somebody, also in another's place."""
+    two = {"version": "2", "served": True}
+    telemetry = make(
+        predictions=[
+            score("late", "candidate", NOON + HOUR, 0.7, unit="u1", step="canary", **two),
+            score("given", "candidate", NOON, 0.6, unit="u2", **two),
+            score("given", "candidate", NOON + HOUR, 0.6, unit="u2", **two),  # sent again
+            score("compared", "candidate", NOON, 0.6, version="2", served=False),
+            score("compared", "champion", NOON, 0.5),
+            score("failed", "candidate", NOON, None, **two),
+            score("failed", "champion", NOON, 0.4, served=False),
+            score("given", "champion", NOON, 0.5, served=False),
+            score("other", "candidate", NOON, 0.6, **two, model="another"),
+        ]
+    )
+    found = [(a.id, a.unit, a.at, a.step, a.score) for a in telemetry.answered(MODEL, "2")]
+    assert found == [
+        ("given", "u2", NOON, "shadow", 0.6),
+        ("late", "u1", NOON + HOUR, "canary", 0.7),
+    ]
+    assert [a.id for a in telemetry.answered(MODEL, "1")] == ["compared", "failed"]
+    assert list(telemetry.answered(MODEL, "3")) == []
+
+
 def test_a_damaged_line_is_told(tmp_path: Path) -> None:
     """A complete line that is no JSON is refused: it might be every second row."""
     spool = tmp_path / "spool"

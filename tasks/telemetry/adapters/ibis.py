@@ -39,6 +39,7 @@ from tasks.telemetry.adapters.ibis_sums import (
 from tasks.telemetry.days import Day, Each, closed_days
 from tasks.telemetry.metrics import check_fault, check_loss
 from tasks.telemetry.ports import (
+    Answered,
     Coverage,
     Exposure,
     LogCounts,
@@ -206,6 +207,19 @@ class IbisTelemetry:
 
         with self._open("predictions", "outcomes", "metrics", model=model) as source:
             return survey(source, model, release_id, since, now, timedelta(hours=horizon_hours))
+
+    def answered(self, model: str, version: str) -> Iterator[Answered]:
+        with self._open("predictions", model=model) as source:
+            rows = source.predictions
+            rows = rows.filter(rows.model == model)
+            failed = rows.filter(rows.served & ~is_answer(rows)).id
+            instead = (rows.arm != "candidate") & rows.id.isin(failed)
+            mine = (rows.version == version) & is_answer(rows) & (rows.served | instead)
+            first = first_of(rows.filter(mine), "id").order_by("at", "id")
+            told = first.select("id", "unit", "at", "release", "step", "score")
+            for batch in told.to_pyarrow().to_batches(max_chunksize=10_000):
+                for row in batch.to_pylist():
+                    yield Answered(**row | {"at": utc(row["at"])})
 
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         with self._open("predictions") as source:

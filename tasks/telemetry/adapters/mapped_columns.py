@@ -62,7 +62,7 @@ def predictions(
         arm=_arm(table, columns.arm),
         **_place(table, columns),
     )
-    return rows.drop("version") if columns.release is not None else _placed(rows, trials())
+    return rows if columns.release is not None else _placed(rows, trials())
 
 
 def _common(table: Any, columns: Any, zone: str | None) -> Mapped:
@@ -96,7 +96,7 @@ def _placed(rows: Any, trials: Sequence[Trial]) -> Any:
         else_="other",
     )
     return joined.select(
-        *(name for name in rows.columns if name not in ("arm", "version")),
+        *(name for name in rows.columns if name != "arm"),
         arm=ibis.coalesce(joined.arm, of_version),
         release=joined.release,
         step=joined.step.fill_null(""),

@@ -17,6 +17,7 @@ from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
 from tasks.telemetry.log_buckets import bucket_of
 from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
 from tasks.telemetry.ports import (
+    Answered,
     Coverage,
     Exposure,
     LogCounts,
@@ -292,6 +293,18 @@ class MemoryTelemetry:
         events = (self.predictions, self.outcomes, self.metrics)
         of_model = [[e for e in kind if e["model"] == model] for kind in events]
         return survey(model, of_model, release_id, since, now, timedelta(hours=horizon_hours))
+
+    def answered(self, model: str, version: str) -> Iterator[Answered]:
+        self._answer()
+        every = [r for r in self.predictions if r["model"] == model]
+        failed = {r["id"] for r in every if r["served"] and not _is_answer(r)}
+        good = [r for r in every if r["version"] == version and _is_answer(r)]
+        mine = [r for r in good if r["served"] or (r["id"] in failed and not _is_candidate(r))]
+        first = _first(mine, "id")
+        for row in sorted(first, key=lambda row: (_at(row), row["id"])):
+            yield Answered(
+                row["id"], row["unit"], _at(row), row["release"], row["step"], row["score"]
+            )
 
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:
         self._answer()
