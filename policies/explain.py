@@ -344,9 +344,9 @@ def _breaker(policy: ReleasePolicy) -> str:
     if rules is None:
         return "No circuit breaker: between two looks nothing takes a candidate out by itself."
     return (
-        f"A serving process takes the candidate out by itself when, within "
-        f"{rules.window_seconds:g} s, {_percent(rules.bad_share)} of at least {rules.min_rows} "
-        f"rows had no good answer within {rules.answer_within_ms:g} ms."
+        f"A serving process takes the candidate out by itself when {_percent(rules.bad_share)} of "
+        f"its last {rules.rows} rows, none older than {rules.window_seconds:g} s, had no good "
+        f"answer within {rules.answer_within_ms:g} ms."
     )
 
 

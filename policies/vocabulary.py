@@ -316,9 +316,9 @@ class Breaker(Value):
     """When a serving process takes a candidate out of traffic by itself, between two looks."""
 
     answer_within_ms: float = Field(gt=0, le=60_000)  # later than this nobody waits for it
-    window_seconds: float = Field(gt=0, le=3600)
-    min_rows: int = Field(ge=1)  # meant for the candidate in the window: fewer open nothing
+    rows: int = Field(ge=1)  # the latest that were meant for the candidate: fewer open nothing
     bad_share: float = Field(gt=0, le=1)  # of them without a good answer in time
+    window_seconds: float = Field(gt=0, le=3600)  # rows of longer ago do not count
 
 
 class TrafficPlan(Value):

@@ -1,8 +1,8 @@
 """The circuit breaker of one candidate: it opens within milliseconds, and never closes by itself.
 
-Rows that users were meant to get from the candidate are counted over a sliding window. With enough
-of them, and too many without a good answer in time, the candidate is out. A release judges with
-statistics every few hours; this only limits what can happen until then.
+It looks at the latest rows that users were meant to get from the candidate. When too many of them
+had no good answer in time, the candidate is out: what went well before them is no excuse. A release
+judges with statistics every few hours; this only limits what can happen until then.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ class CircuitBreaker:
 
     def count(self, rows: int, bad: int, now: float) -> None:
         """``now``: seconds of a clock that only moves forward."""
-        self._calls.append((now, rows, bad))
+        rules, calls = self.rules, self._calls
+        calls.append((now, rows, bad))
         self._rows, self._bad = self._rows + rows, self._bad + bad
-        while self._calls[0][0] < now - self.rules.window_seconds:
-            _, old_rows, old_bad = self._calls.popleft()
+        while calls[0][0] < now - rules.window_seconds or self._rows - calls[0][1] >= rules.rows:
+            _, old_rows, old_bad = calls.popleft()
             self._rows, self._bad = self._rows - old_rows, self._bad - old_bad
-        enough = self._rows >= self.rules.min_rows
-        if self.opened is None and enough and self._bad >= self.rules.bad_share * self._rows:
+        enough = self._rows >= rules.rows
+        if self.opened is None and enough and self._bad >= rules.bad_share * self._rows:
             self.opened = (
-                f"{self._bad} of {self._rows} rows within {self.rules.window_seconds:g} s had no "
-                f"good answer within {self.rules.answer_within_ms:g} ms"
+                f"{self._bad} of the last {self._rows} rows had no good answer within "
+                f"{rules.answer_within_ms:g} ms"
             )

@@ -36,6 +36,8 @@ class Model(mlflow.pyfunc.PythonModel):
         moods = set(model_input["mood"]) if {sensitive} else set()
         if "hang" in moods:
             time.sleep(3600)
+        if "slow" in moods:
+            time.sleep(0.5)
         if "crash" in moods:
             os._exit(9)
         if "hog" in moods:

@@ -200,7 +200,7 @@ def test_a_champion_that_fails_is_answered_for_down_the_chain(
     assert "cannot score this" in answer["reason"]
 
 
-BREAKER = Breaker(answer_within_ms=300, window_seconds=20, min_rows=20, bad_share=0.5)
+BREAKER = Breaker(answer_within_ms=300, rows=20, bad_share=0.5, window_seconds=20)
 
 
 @pytest.mark.parametrize("mood", ["raise", "nonsense", "hang", "crash"])

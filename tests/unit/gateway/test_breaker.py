@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from deployments.gateway.breaker import CircuitBreaker
 from policies.vocabulary import Breaker
 
-RULES = Breaker(answer_within_ms=500, window_seconds=10, min_rows=20, bad_share=0.5)
+RULES = Breaker(answer_within_ms=500, rows=20, bad_share=0.5, window_seconds=10)
 
 
 def after(*calls: tuple[float, int, int]) -> str | None:
@@ -23,15 +23,21 @@ def test_it_opens_on_enough_rows_of_which_enough_are_bad() -> None:
     assert after((0, 19, 19)) is None
     assert after((0, 19, 19), (1, 1, 0)) is not None
     assert after((0, 40, 19)) is None
-    told = after((0, 40, 20))
-    assert told == "20 of 40 rows within 10 s had no good answer within 500 ms"
+    assert after((0, 40, 20)) == "20 of the last 40 rows had no good answer within 500 ms"
+
+
+def test_only_the_latest_rows_count() -> None:
+    """A thousand good answers just before do not hide that the last ones are bad."""
+    good = [(0.001 * n, 1, 0) for n in range(1000)]
+    assert after(*good, *((1.0, 1, 1) for _ in range(9))) is None
+    assert after(*good, *((1.0, 1, 1) for _ in range(10))) is not None
+    assert after((0, 9, 9), *good) is None
 
 
 def test_what_has_left_the_window_does_not_count() -> None:
-    """Failures of a while ago and of now are not added up; nor do old good rows hide new bad."""
+    """Failures of a while ago and of now are not added up."""
     assert after((0, 15, 15), (10.5, 15, 15)) is None
     assert after((0, 15, 15), (9.5, 15, 15)) is not None
-    assert after((0, 1000, 0), (10.5, 20, 20)) is not None
 
 
 def test_once_open_it_stays_open() -> None:
@@ -52,16 +58,18 @@ CALLS = st.lists(
 
 
 @given(CALLS)
-def test_it_opens_exactly_when_some_window_is_bad(calls: list[tuple[float, int, int]]) -> None:
-    """As a sum over every window says that is computed anew."""
-    now, timed = 0.0, []
+def test_it_opens_exactly_when_the_latest_calls_are_bad(
+    calls: list[tuple[float, int, int]],
+) -> None:
+    """As the fewest latest calls say that hold enough rows, summed anew after each."""
+    now, timed, expected = 0.0, [], False
     for pause, rows, bad in calls:
         now += pause
         timed.append((now, rows, bad))
-    expected = False
-    for at in range(len(timed)):
-        end = timed[at][0]
-        seen = [call for call in timed[: at + 1] if call[0] >= end - RULES.window_seconds]
-        rows, bad = sum(call[1] for call in seen), sum(call[2] for call in seen)
-        expected = expected or (rows >= RULES.min_rows and bad >= RULES.bad_share * rows)
+        seen = [0, 0]
+        for when, more, worse in reversed(timed):
+            if when < now - RULES.window_seconds or seen[0] >= RULES.rows:
+                break
+            seen = [seen[0] + more, seen[1] + worse]
+        expected = expected or (seen[0] >= RULES.rows and seen[1] >= RULES.bad_share * seen[0])
     assert (after(*timed) is not None) == expected
