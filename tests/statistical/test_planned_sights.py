@@ -76,7 +76,11 @@ def is_shown(part: Part, policy: ReleasePolicy, margin: float, *, live: bool) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rail", [QUALITY, ERRORS, COST, SILENCE, GAP_OF_TWO], ids="quality errors cost silence gap".split())
+@pytest.mark.parametrize(
+    "rail",
+    [QUALITY, ERRORS, COST, SILENCE, GAP_OF_TWO],
+    ids=["quality", "errors", "cost", "silence", "gap"],
+)
 def test_four_in_five_releases_see_what_is_printed(rail: Guardrail) -> None:
     """At least half of a hundred drawn releases, at every step but the shortest: a reckoning
     without chance promises no more. Rates that are the same every day would be seen by none."""
