@@ -128,9 +128,9 @@ class Judge:
         verdict = judge(self.policy, where[0], found)
         if verdict.decision is Decision.PASS:
             return True
-        judged = zip(found, verdict.judged, strict=True)
-        unsafe = (part.required and told.finding is not Finding.SAFE for part, told in judged)
-        self.waits_for = self._named(n, next((place for place, at in enumerate(unsafe) if at), 0))
+        unsafe = (place for place, told in enumerate(verdict.judged)
+                  if told.finding is not Finding.SAFE)  # fmt: skip
+        self.waits_for = self._named(n, next(unsafe, 0))
         if len(found) == 1 and found[0].status == "ok":  # of several parts any may be the short one
             short = -math.log(self.policy.budget.promote_beta) - (found[0].log_e_safe or 0.0)
             self._safe_again_at[n, where[0].name] = bound + NEARLY * max(short, 0.0)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from policies.schema import Guardrail
 from policies.vocabulary import WindowPair
+from tasks.evidence.sequential import weigh
 from tasks.planning.assumed import MONDAY, Given, assume
 from tasks.planning.streams import Stream
 from tasks.planning.voyage import stream
@@ -114,6 +115,22 @@ def test_a_ratio_is_taken_from_the_champion_alone_before_users_are_split() -> No
     assert champion.mean_y == pytest.approx(1.0, abs=0.06)
     assert champion.m2_y / 911 == pytest.approx(0.25, rel=0.2)
     assert (champion.mean_x, champion.m2_x, champion.c_xy) == (1.0, 0.0, 0.0)
+
+
+def test_the_first_users_of_a_ratio_are_spent_on_it() -> None:
+    """Where the champion was not seen alone before, the first day shows nothing, as in a release;
+    the second one does."""
+    policy = planned_policy(QUALITY, COST)
+    rail, canary = policy.guardrails[1], policy.steps()[2]
+    given = Given(500.0, {}, {}, {"cost": 0.5})
+    found = stream(policy, rail, assume(policy, given), 20.0, np.random.default_rng(3))
+    found.pass_time(0.0, 48.0, canary)
+    for now, told in ((48.0, 0.0), (72.0, 50.0)):
+        found.see(now)
+        harm = weigh(rail, found.parts[0].windows, policy.budget).log_e_harm or 0.0
+        (most,) = found.harm_at_most(0)
+        assert told <= harm <= most
+        assert most == told or told
 
 
 def test_windows_have_the_shape_that_the_telemetry_gives_them() -> None:
