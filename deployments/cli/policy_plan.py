@@ -43,7 +43,8 @@ def plan(
         typer.Option(
             "--base-rate",
             help="The champion's share of faults: 0.01, or NAME=0.01 for one "
-            "guardrail; may be repeated.",
+            "guardrail; may be repeated. Of users without a value: NAME=0.3, else such a "
+            "guardrail is taken to be safe.",
         ),
     ] = None,
     day_spread: Annotated[
@@ -56,7 +57,7 @@ def plan(
     user_spread: Annotated[
         list[str] | None,
         typer.Option(
-            help="How much users' values spread, for guardrails by user: NAME=12; else "
+            help="How much users' values spread, for means and ratios by user: NAME=12; else "
             "such a guardrail is taken to be safe."
         ),
     ] = None,

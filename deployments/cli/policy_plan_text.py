@@ -9,13 +9,13 @@ from rich.table import Table
 from deployments.cli.output import show, table
 from policies.errors import PolicyError
 from policies.loader import LoadedPolicy
-from policies.schema import Guardrail, ReleasePolicy
-from tasks.planning.assumed import GAP, Assumed
+from policies.schema import Gap, Guardrail, ReleasePolicy
+from tasks.planning.assumed import GAP, Assumed, wanted_of
 from tasks.planning.fates import Fate, slack
 from tasks.planning.mending import Change
 from tasks.planning.plan import OFTEN_ENOUGH, PolicyPlan
 from tasks.planning.sight import Sight
-from tasks.planning.weighing import GROUP, ROWS
+from tasks.planning.weighing import GAPS, GROUP, ROWS, guardrail_of
 
 DASH = "–"
 SIGHT = """What a step can see, with the luck of one release in five
@@ -36,6 +36,9 @@ def tell(loaded: LoadedPolicy, plan: PolicyPlan) -> None:
             continue
         _apart(_bounds(rail))
         show(None, _sight(plan, rail), False)
+        if rail.gap is not None:
+            _apart(_gap_bounds(rail.name, rail.gap))
+            show(None, _gap_sight(plan, rail), False)
     _apart(_fates(policy, plan))
     _apart(_rates(policy, plan))
 
@@ -84,6 +87,8 @@ def _wanted(policy: ReleasePolicy, plan: PolicyPlan) -> list[str]:
                      f"{policy.goal.guardrail}, says it is.")  # fmt: skip
     if plan.assumed.left_out:
         lines.append(f"NOT simulated, taken to be safe: {', '.join(plan.assumed.left_out)}.")
+        lines += [f"  To simulate it, {wanted_of(rail)}." for rail in policy.guardrails
+                  if rail.name in plan.assumed.left_out]  # fmt: skip
     return lines
 
 
@@ -91,16 +96,22 @@ def _of_rail(rail: Guardrail, assumed: Assumed) -> list[str]:
     name = rail.name
     if name in assumed.left_out:
         return []
+    users = f"  {assumed.users_per_hour:,.0f} of them an hour, each by itself, none twice."
     if name in assumed.user_spreads:
-        unit = " of the champion's mean" if rail.relative else ""
-        before = ["  less what they brought before (CUPED)."] if rail.cuped_days else []
-        return [
-            f"{name}: users differ by {assumed.user_spreads[name]:.3g}{unit} (as given),",
-            f"  {assumed.users_per_hour:,.0f} of them an hour, each by itself, none twice.",
-            *before,
-        ]
+        of = "ratio" if rail.kind == "ratio" else "mean"
+        unit = f" of the champion's {of}" if rail.relative else ""
+        lines = [f"{name}: users differ by {assumed.user_spreads[name]:.3g}{unit} (as given),",
+                 users]  # fmt: skip
+        if rail.kind == "ratio":
+            over = rail.name_of_metric if rail.relative else rail.per
+            lines.append(f"  That is {rail.name_of_metric} - ratio x {rail.per} of a user, over "
+                         f"the mean of {over}.")  # fmt: skip
+        return [*lines, "  less what they brought before (CUPED)."] if rail.cuped_days else lines
     if name in assumed.spreads:
         return _of_days(rail, assumed)
+    if rail.metric == "missing":
+        share = f"{assumed.base_rates[name]:.3g} of the champion's users"
+        return [f"{name}: {share} post no {rail.name_of_metric} (as given),", users]
     how = "as given" if name in assumed.rates_given else "half of at_most"
     how = "its quantile" if rail.kind == "quantile" else how
     lines = [f"{name}: {assumed.base_rates[name]:.3g} of the champion's answers ({how}),",
@@ -122,11 +133,12 @@ def _of_days(rail: Guardrail, assumed: Assumed) -> list[str]:
         count = len(rail.segments.values)
         lines.append(f"  Its {count} groups are of one size and share half of what a day brings.")
     if rail.gap is not None:
-        count = len(rail.gap.values)
+        count, between = len(rail.gap.values), assumed.spreads[name + GAP]
+        how = "as given" if name + GAP in assumed.spreads_given else "from its information"
+        gaps = f"Its {count} gaps differ" if count > 1 else "Its gap differs"
         lines += [
-            f"  Its {count} gaps differ by {assumed.spreads[name + GAP]:.3g} (from information); "
-            f"each group",
-            f"  has one request in {count + 1}, and no harm opens a gap.",
+            f"  {gaps} by {between:.3g} from day to day ({how});",
+            f"  each group has one request in {count + 1}, and no harm opens a gap.",
         ]
     return lines
 
@@ -182,10 +194,24 @@ def _bounds(rail: Guardrail) -> str:
     return f"{rail.name}: margin {rail.margin:g}, rolls back beyond {rail.rollback_at:g}{unit}"
 
 
+def _gap_bounds(name: str, gap: Gap) -> str:
+    line = (
+        f"{name}, gap of each group: margin {gap.margin:g}, rolls back beyond {gap.rollback_at:g}"
+    )
+    return f"{line}\n  told and not asked: {', '.join(gap.reported)}" if gap.reported else line
+
+
+def _gap_sight(plan: PolicyPlan, rail: Guardrail) -> Table:
+    found = {each.step: each for each in plan.sights if each.guardrail == rail.name + GAPS}
+    rows = [(step.step, *_cells(found.get(step.step))) for step in plan.steps]
+    return table("", ["step", "asked", "could show", "finds"], rows)
+
+
 def _cells(sight: Sight | None) -> tuple[str, ...]:
     if sight is None:
         return (DASH,) * 3
-    return tuple(_size(value) for value in (sight.asks, sight.shows, sight.finds))
+    asked = DASH if sight.asks is None else _size(sight.asks)
+    return asked, _size(sight.shows), _size(sight.finds)
 
 
 def _size(value: float | None) -> str:
@@ -272,10 +298,12 @@ def _advice(plan: PolicyPlan, found: Sequence[Change]) -> str:
             "no single change of traffic, deadlines or margins that was tried is enough: widen "
             "the margin and give more days together, or choose another tier."
         )
-    waits = {what.removesuffix(GROUP) for _, what, _ in plan.held_at}
-    if waits & (set(plan.assumed.spreads) - plan.assumed.spreads_given):
+    waits = {guardrail_of(what) + (GAP if what.endswith(GAPS) else "")
+             for _, what, _ in plan.held_at}  # fmt: skip
+    if guessed := sorted(waits & (set(plan.assumed.spreads) - plan.assumed.spreads_given)):
+        say = " ".join(f'--day-spread "{name}=…"' for name in guessed)
         advice += (
-            "\n  If days differ less than was assumed, say by how much: --day-spread. "
+            f"\n  If days differ less than was assumed, say by how much: {say}. "
             "An earlier release's looks show it."
         )
     return advice

@@ -14,6 +14,7 @@ from policies.vocabulary import FULL_WEIGHT_BP
 from tasks.evidence.windows import is_rate
 
 MEANS = ("paired_mean", "mean", "randomised_mean")
+CAN_GAIN = (*MEANS, "ratio")
 GAP = " gap"  # after a guardrail's name: how much the gap of one of its groups spreads
 HOURS = 24.0
 SHARED = 0.5  # of a day's variance its groups have in common: .42 to .52 between three airports
@@ -54,6 +55,16 @@ class Assumed:
             spreads={part.name: spread for part in parts.values()},
         )
 
+    def of_gap(self, rail: Guardrail) -> Assumed:
+        """What the gap of one of its groups is like: of as many, and the others are one more."""
+        parts = rail.by_gap()
+        spread = self.spreads[rail.name + GAP]
+        return replace(
+            self,
+            per_hour=self.per_hour / (len(parts) + 1),
+            spreads={part.name: spread for part in parts.values()},
+        )
+
     def at(self, per_hour: float) -> Assumed:
         """The same with another traffic; what days differ by does not depend on it."""
         users = self.users_per_hour * per_hour / self.per_hour
@@ -71,7 +82,8 @@ def wider(groups: int) -> float:
 
 @dataclass(frozen=True)
 class Given:
-    """What somebody says of a model. By guardrail; under ``""`` for all that are not named.
+    """What somebody says of a model. By guardrail; under ``""`` for all that are not named, but
+    for users without a value, whose share has nothing to do with that of faults.
 
     ``gain``: how much better the wanted candidate is, in the unit of the goal.
     """
@@ -100,6 +112,9 @@ def assume(policy: ReleasePolicy, given: Given) -> Assumed:
     goal = gains_in(policy)
     if given.gain and goal is None:
         faults.append("no guardrail is a mean that could become better, so there is no gain.")
+    if given.gain and goal is not None and goal.name in left_out:
+        faults.append(f"{goal.name}: it should become better, and is not simulated; "
+                      f"{wanted_of(goal)}.")  # fmt: skip
     if faults:
         raise PolicyError(
             f"{policy.policy} cannot be planned like this:", faults=tuple(faults),
@@ -116,7 +131,11 @@ def assume(policy: ReleasePolicy, given: Given) -> Assumed:
         base_rates=known,
         rates_given=frozenset(n for n in known if {n, ""} & set(given.base_rates)),
         spreads=spreads,
-        spreads_given=frozenset(n for n in spreads if {n, ""} & set(given.day_spreads)),
+        spreads_given=frozenset(
+            n
+            for n in spreads
+            if n in given.day_spreads or ("" in given.day_spreads and not n.endswith(GAP))
+        ),
         user_spreads=users,
         planned_days=days,
         compared_days=compared,
@@ -136,17 +155,24 @@ def simulated(policy: ReleasePolicy, assumed: Assumed) -> ReleasePolicy:
 
 
 def gains_in(policy: ReleasePolicy) -> Guardrail | None:
-    """The goal's guardrail; without a goal the first one that is a mean."""
-    means = [rail for rail in policy.guardrails if rail.kind in MEANS]
+    """The goal's guardrail; without a goal the first one that is a mean, or a ratio of means."""
+    means = [rail for rail in policy.guardrails if rail.kind in CAN_GAIN]
     goal = policy.goal.guardrail if policy.goal else None
     return next((rail for rail in means if goal in (None, rail.name)), None)
 
 
 def _can_be_drawn(rail: Guardrail, given: Given) -> bool:
-    """How users differ is known to nobody but who plans."""
-    if rail.kind == "ratio" or rail.metric == "missing":
-        return False
+    """How users differ, and how many say nothing, is known to nobody but who plans."""
+    if rail.metric == "missing":
+        return rail.name in given.base_rates
     return rail.unit != "user" or _named(rail, given.user_spreads) is not None
+
+
+def wanted_of(rail: Guardrail) -> str:
+    """What to say, so that a guardrail that was left out is simulated."""
+    if rail.metric == "missing":
+        return f'say how many users have no value: --base-rate "{rail.name}=…"'
+    return f'say how users differ: --user-spread "{rail.name}=…"'
 
 
 def _named(rail: Guardrail, told: Mapping[str, float]) -> float | None:
@@ -164,13 +190,24 @@ def _spreads(
     rail: Guardrail, days: float, compared: float, told: Mapping[str, float]
 ) -> Iterator[tuple[str, float]]:
     """Of the guardrail and of its gaps: such that they have their information at the end."""
-    if rail.kind not in MEANS or rail.unit != "day":
+    if not _is_by_day(rail):
         return
     given = _named(rail, told)
     drawn = days if rail.kind == "paired_mean" else compared
     yield rail.name, math.sqrt(drawn / rail.information) if given is None else given
     if rail.gap is not None:
-        yield rail.name + GAP, math.sqrt(days / rail.gap.information)
+        between = told.get(rail.name + GAP)
+        drawn = math.sqrt(days / rail.gap.information)
+        yield rail.name + GAP, drawn if between is None else between
+
+
+def _is_by_day(rail: Guardrail) -> bool:
+    return rail.kind in MEANS and rail.unit == "day"
+
+
+def _names_by_day(rail: Guardrail) -> list[str]:
+    """Under which names its spreads are given."""
+    return [rail.name] if rail.gap is None else [rail.name, rail.name + GAP]
 
 
 def planned_days(policy: ReleasePolicy) -> float:
@@ -207,13 +244,15 @@ def _numbers(given: Given) -> list[str]:
 
 def _unknown(policy: ReleasePolicy, given: Given) -> Iterator[str]:
     """A name that no guardrail has, or that of a guardrail of another kind."""
-    means = [rail for rail in policy.guardrails if rail.kind in MEANS]
-    for what, told, rails in (
-        ("of shares", given.base_rates, [r for r in policy.guardrails if r.kind == "proportion"]),
-        ("by days", given.day_spreads, [r for r in means if r.unit == "day"]),
-        ("by users", given.user_spreads, [r for r in means if r.unit == "user"]),
+    rails = policy.guardrails
+    shares = [rail.name for rail in rails if rail.kind == "proportion"]
+    days = [name for rail in rails if _is_by_day(rail) for name in _names_by_day(rail)]
+    users = [rail.name for rail in rails if rail.unit == "user"]
+    for what, told, known in (
+        ("of shares", given.base_rates, shares),
+        ("by days", given.day_spreads, days),
+        ("by users", given.user_spreads, users),
     ):
-        known = [rail.name for rail in rails]
         for name in told:
             if name and name not in known:
                 yield (f"{name}: no guardrail {what} has this name; there are: "

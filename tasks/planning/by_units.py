@@ -17,7 +17,7 @@ from policies.vocabulary import FULL_WEIGHT_BP, Moments, Step, WindowPair
 from tasks.evidence.onset import mixed
 from tasks.planning.assumed import MONDAY, Assumed
 from tasks.planning.day_bounds import DayBounds
-from tasks.planning.streams import Part, Waiting
+from tasks.planning.streams import Part, Waiting, users_of
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -50,12 +50,7 @@ class ByUnits:
 
     def see(self, now: float) -> None:
         for day, step, since, until in self._waiting.known(now):
-            share = step.weight_bp / FULL_WEIGHT_BP
-            sizes = [
-                math.floor(until * pace + 0.5) - math.floor(since * pace + 0.5)
-                for pace in (self._users * (1.0 - share), self._users * share)
-            ]
-            arms = self._drawn(day, step, *sizes)
+            arms = self._drawn(day, step, *users_of(self._users, step, since, until))
             self.parts[0].windows.append(
                 WindowPair.model_construct(
                     start=MONDAY + timedelta(days=day), step=step.name,
@@ -72,19 +67,16 @@ class ByUnits:
             if na and nb:
                 self._bounds.add(step.name, worse)
             return _moments(na, base, 0.0), _moments(nb, base + self._worse * worse, 0.0)
-        arms = self._arm(na, base), self._arm(nb, base + self._worse * self._effect)
+        means = base, base + self._worse * self._effect
+        first, second = (
+            drawn(self._rng, n, mean, self._spread) for n, mean in zip((na, nb), means, strict=True)
+        )
         if na and nb:
             h = na * nb / (na + nb)
             s, size = self._sums.get(step.name, (0.0, 0.0))
-            worse = self._worse * (arms[1].mean - arms[0].mean)
+            worse = self._worse * (second.mean - first.mean)
             self._sums[step.name] = (s + h * worse, size + h)
-        return arms
-
-    def _arm(self, n: int, mean: float) -> Moments:
-        if n < 2:
-            return _moments(n, mean + self._spread * float(self._rng.normal()), 0.0)
-        of_mean = mean + self._spread / math.sqrt(n) * float(self._rng.normal())
-        return _moments(n, of_mean, self._spread**2 * float(self._rng.chisquare(n - 1)))
+        return first, second
 
     def tell(self) -> None:
         """Windows are told when they are seen: there is one a day and step."""
@@ -113,6 +105,14 @@ class ByUnits:
 
     def rows_at(self, step: Step) -> int | None:
         return None
+
+
+def drawn(rng: Generator, n: int, mean: float, spread: float) -> Moments:
+    """Of as many independent users."""
+    if n < 2:
+        return _moments(n, mean + spread * float(rng.normal()), 0.0)
+    of_mean = mean + spread / math.sqrt(n) * float(rng.normal())
+    return _moments(n, of_mean, spread**2 * float(rng.chisquare(n - 1)))
 
 
 def _moments(n: int, mean: float, m2: float) -> Moments:

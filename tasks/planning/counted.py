@@ -43,18 +43,24 @@ class Counted:
             return
         self.known = end
         share = step.weight_bp / FULL_WEIGHT_BP if step.weight_bp else 1.0
-        first, second = self._chances(step)
         for day, since, until in by_day(begin, end):
             na = self._rows(since, until, 1.0)
             nb = self._rows(since, until, share)
-            xa, xb = int(self._rng.binomial(na, first)), int(self._rng.binomial(nb, second))
-            told = self._seen.setdefault((day, step.name), [0, 0, 0, 0])
-            told[:] = [a + b for a, b in zip(told, (na, xa, nb, xb), strict=True)]
-            self._sums.setdefault(step.name, CountedSums()).add(na, xa, nb, xb)
+            xa, xb = self._drawn(step, na, nb)
+            self._note(day, step, (na, xa, nb, xb))
             self._rows_at[step.name] = self._rows_at.get(step.name, 0) + nb
-            self._days[False].add(day)
-            if step.weight_bp:
-                self._days[True].add(day)
+
+    def _drawn(self, step: Step, na: int, nb: int) -> tuple[int, int]:
+        first, second = self._chances(step)
+        return int(self._rng.binomial(na, first)), int(self._rng.binomial(nb, second))
+
+    def _note(self, day: int, step: Step, counts: tuple[int, int, int, int]) -> None:
+        told = self._seen.setdefault((day, step.name), [0, 0, 0, 0])
+        told[:] = [a + b for a, b in zip(told, counts, strict=True)]
+        self._sums.setdefault(step.name, CountedSums()).add(*counts)
+        self._days[False].add(day)
+        if step.weight_bp:
+            self._days[True].add(day)
 
     def _chances(self, step: Step) -> tuple[float, float]:
         """Only mirrored, a row on which both fail tells nothing, and is counted for neither."""
@@ -139,13 +145,15 @@ class CountedSums:
     def against(self, rail: Guardrail, bound: float, sign: float) -> float:
         """Half the square of the standardised excess: what no log e-value goes much beyond.
 
-        The variance is the champion's alone, which is the smallest that could be meant.
+        The variance is the champion's alone, or that of the arm in which more than half have the
+        event: the smallest that could be meant.
         """
         if not self.h:
             return 0.0
         factor, shift = (1.0 + bound, 0.0) if rail.relative else (1.0, bound)
         excess = sign * ((self.candidate - factor * self.champion) / self.h - shift)
         rate = (self.events + 0.5) / (self.rows + 0.5 / rail.margin)
+        rate = max(rate, self.candidate / self.h) if rate > 0.5 else rate
         return max(excess, 0.0) ** 2 * self.h / (2.0 * max(rate * (1.0 - rate), 1e-12))
 
 

@@ -18,7 +18,7 @@ from tasks.planning.assumed import MEANS, Assumed, gains_in
 from tasks.planning.fates import Tick
 from tasks.planning.plan import OFTEN_ENOUGH, PolicyPlan
 from tasks.planning.voyage import Voyage, sail
-from tasks.planning.weighing import GROUP, ROWS, Cache
+from tasks.planning.weighing import GAPS, ROWS, Cache, guardrail_of
 
 TRIED = 25  # sound releases a change is tried on
 HALVINGS = 2
@@ -84,7 +84,8 @@ def _ways(
     steps = tuple(step.name for step in policy.steps() if step.name in held)
     rails = [rail for rail in policy.guardrails if rail.name in waited]
     counted = [rail for rail in rails if rail.kind not in MEANS or rail.unit == "user"]
-    if counted or ROWS in waited:
+    of_gaps = any(what.endswith(GAPS) for _, what, _ in plan.held_at)  # a group has a least number
+    if counted or of_gaps or ROWS in waited:
         yield (
             "traffic", TRAFFICS, lambda f: (policy, assumed.at(assumed.per_hour * f)),
             lambda f: f"traffic of {assumed.per_hour * f:,.0f}/h instead of "
@@ -98,7 +99,7 @@ def _ways(
         names = tuple(rail.name for rail in rails)
         yield (
             "margin", MARGINS, lambda f: (with_margins(policy, names, f), assumed),
-            lambda f: " and ".join(_margin_told(rail, f) for rail in rails),
+            lambda f: " and ".join(margin_told(rail, f) for rail in rails),
         )  # fmt: skip
     goal = gains_in(policy)
     if goal is not None and goal.name in waited:
@@ -117,7 +118,7 @@ def waited_for(plan: PolicyPlan) -> set[str]:
     """What kept most of them, and whatever else kept one in ten."""
     shares: dict[str, float] = defaultdict(float)
     for _, what, share in plan.held_at:
-        shares[what.removesuffix(GROUP)] += share
+        shares[guardrail_of(what)] += share
     return {what for what, share in shares.items() if share >= min(0.1, max(shares.values()))}
 
 
@@ -178,7 +179,7 @@ def with_deadlines(policy: ReleasePolicy, steps: tuple[str, ...], factor: float)
 
 
 def with_margins(policy: ReleasePolicy, names: tuple[str, ...], factor: float) -> ReleasePolicy:
-    """The same policy with wider margins of these guardrails, and of their groups."""
+    """The same policy with wider margins of these guardrails, and of their groups and gaps."""
     rails = tuple(
         _wider(rail, factor) if rail.name in names else rail for rail in policy.guardrails
     )
@@ -190,6 +191,9 @@ def _wider(rail: Guardrail, factor: float) -> Guardrail:
     if rail.segments is not None:
         margin = two_digits(rail.segments.margin * factor)
         changed["segments"] = rail.segments.model_copy(update={"margin": margin})
+    if rail.gap is not None:
+        margin = two_digits(rail.gap.margin * factor)
+        changed["gap"] = rail.gap.model_copy(update={"margin": margin})
     return rail.model_copy(update=changed)
 
 
@@ -215,10 +219,12 @@ def _days_told(policy: ReleasePolicy, names: tuple[str, ...], factor: float) -> 
     return ", ".join(parts)
 
 
-def _margin_told(rail: Guardrail, factor: float) -> str:
+def margin_told(rail: Guardrail, factor: float) -> str:
     told = f"{rail.name} with a margin of {two_digits(rail.margin * factor):g} instead of "
     told += f"{rail.margin:g}"
-    if rail.segments is None:
-        return told
-    wider = two_digits(rail.segments.margin * factor)
-    return f"{told} (its groups {wider:g} instead of {rail.segments.margin:g})"
+    parts = [
+        f"its {what} {two_digits(block.margin * factor):g} instead of {block.margin:g}"
+        for what, block in (("groups", rail.segments), ("gaps", rail.gap))
+        if block is not None
+    ]
+    return f"{told} ({', '.join(parts)})" if parts else told

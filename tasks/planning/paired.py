@@ -96,7 +96,7 @@ class Paired:
         if len(self._days) < self._least:
             return [0.0]
         return [
-            math.inf if _is_reported(part.rail) else bounds.safe(part.margin(factor))
+            math.inf if is_reported(part.rail) else bounds.safe(part.margin(factor))
             for part, bounds in zip(self.parts, self._bounds, strict=True)
         ]
 
@@ -104,6 +104,6 @@ class Paired:
         return None if step.weight_bp else self._rows[step.name]
 
 
-def _is_reported(rail: Guardrail) -> bool:
+def is_reported(rail: Guardrail) -> bool:
     """A gap that nobody waits for."""
     return rail.gap is not None and set(rail.gap.values) <= set(rail.gap.reported)

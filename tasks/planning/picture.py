@@ -13,7 +13,9 @@ from tasks.planning.fates import Fate, slack
 from tasks.planning.plan import PolicyPlan
 
 WIDTH, PANEL, LEFT, RIGHT, HEAD, FOOT = 720, 250, 56, 128, 84, 30
+LINE = 17
 TOP, BOTTOM = 34, 46  # of a panel
+MANY_LETTERS = 60
 LINES = (("rolled back", "back"), ("held", "held"), ("promoted", "pass"))
 STYLE = """
 svg{--ink:#1c2430;--soft:#5b6675;--grid:#dfe4ea;--paper:#fff;--back:#b3261e;--held:#8a6100;
@@ -33,13 +35,16 @@ text.pass{fill:var(--pass);stroke:none}
 
 def picture(policy: ReleasePolicy, plan: PolicyPlan) -> str:
     """The whole drawing, as text of a file."""
-    height = HEAD + PANEL * len(policy.guardrails) + FOOT
+    left_out = _left_out(plan)
+    head = HEAD + len(left_out) * LINE
+    height = head + PANEL * len(policy.guardrails) + FOOT
     name = escape(f"{policy.policy}: what becomes of a candidate that is worse")
     shapes = [
         f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
         f'<text class="title" x="{LEFT}" y="30">{name}</text>',
         _text(LEFT, 50, _assumed(plan), "soft"),
-        _text(LEFT, 67, _others(policy, plan), "soft"),
+        _text(LEFT, 50 + LINE, _others(policy, plan), "soft"),
+        *(_text(LEFT, 50 + 2 * LINE, told, "soft") for told in left_out),
     ]
     for place, rail in enumerate(policy.guardrails):
         points = [(plan.assumed.sound.get(rail.name, 0.0), plan.sound)]
@@ -47,7 +52,7 @@ def picture(policy: ReleasePolicy, plan: PolicyPlan) -> str:
         edge = rail.rollback_at / rail.margin
         unit = " of the champion's" if rail.relative else ""
         axis = f"worse by, in margins of {rail.margin:g}{unit}"
-        shapes += _panel(HEAD + place * PANEL, rail.name, axis, edge, points)
+        shapes += _panel(head + place * PANEL, rail.name, axis, edge, points)
     foot = height - 14
     told = (
         f"{plan.runs} simulated releases a point, the same days for each, seed {plan.seed}; "
@@ -63,7 +68,19 @@ def picture(policy: ReleasePolicy, plan: PolicyPlan) -> str:
 
 
 def _assumed(plan: PolicyPlan) -> str:
-    return f"{plan.assumed.per_hour:,.0f} requests an hour"
+    assumed = plan.assumed
+    told = f"{assumed.per_hour:,.0f} requests an hour"
+    if assumed.users_per_hour == assumed.per_hour:
+        return told
+    return f"{told}, {assumed.users_per_hour:,.0f} users an hour who are new to a step"
+
+
+def _left_out(plan: PolicyPlan) -> list[str]:
+    names = plan.assumed.left_out
+    told = ", ".join(names)
+    if len(told) > MANY_LETTERS:
+        told = f"{len(names)} guardrails"
+    return [f"Not simulated, taken to be safe: {told}."] if names else []
 
 
 def _others(policy: ReleasePolicy, plan: PolicyPlan) -> str:
@@ -146,7 +163,7 @@ def _text(x: float, y: float, words: str, style: str) -> str:
 
 
 def _described(policy: ReleasePolicy, plan: PolicyPlan) -> str:
-    parts = [f"As good as the champion: {_fate(plan.sound)}."]
+    parts = [*_left_out(plan), f"As good as the champion: {_fate(plan.sound)}."]
     parts += [
         f"{each.guardrail} worse by {each.harm:g} margins: {_fate(each)}." for each in plan.fates
     ]

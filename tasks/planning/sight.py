@@ -8,17 +8,18 @@ step is taken to find nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from itertools import pairwise
 
 from policies.schema import Guardrail, ReleasePolicy, StageRules
-from policies.vocabulary import FULL_WEIGHT_BP, Counts, Moments, Step, WindowPair
+from policies.vocabulary import Step, WindowPair
+from tasks.evidence.gap import as_declared
 from tasks.evidence.onset import WHOLE_SHARE
 from tasks.evidence.sequential import weigh
-from tasks.planning.assumed import HOURS, MEANS, MONDAY, Assumed
-from tasks.planning.weighing import GROUP
+from tasks.planning.assumed import Assumed
+from tasks.planning.expected import Subject, Track, expected
+from tasks.planning.paired import is_reported
+from tasks.planning.weighing import GAPS, GROUP
 
 ONE_IN_FIVE = 0.8416  # standard errors of bad luck
 FURTHEST = 64.0  # margins: beyond it nothing is sought
@@ -29,6 +30,7 @@ HALVINGS = 10
 class Sight:
     """One guardrail at one step, in the metric's unit; ``None``: not seen there, or not at all.
 
+    ``asks``: ``None`` also where nobody waits for a gap.
     ``finds``: harm that four in five releases are rolled back for by the step's usual end.
     ``shows``: margin that four in five sound releases are within at its deadline.
     """
@@ -42,7 +44,7 @@ class Sight:
 
 def sights(policy: ReleasePolicy, assumed: Assumed, usual_days: Mapping[str, float]) -> list[Sight]:
     """``usual_days``: how long a sound release stands at each step; else its least time."""
-    found, track = [], _Track()
+    found, track = [], Track()
     for step in policy.steps()[1:]:
         rules = policy.rules_for(step)
         if not isinstance(rules, StageRules):
@@ -51,81 +53,56 @@ def sights(policy: ReleasePolicy, assumed: Assumed, usual_days: Mapping[str, flo
         latest = track.longer(step, max(rules.deadline_days, rules.min_days))
         for rail in policy.guardrails:
             if rail.is_due_at(step):
-                asked = _Asked(policy, assumed, rail.whole(), step)
-                found.append(_sight(asked, rail.name, rules.margin_factor, usual, latest))
-                for part in list(rail.by_segment().values())[:1]:  # they are all alike
-                    one = replace(asked, assumed=assumed.of_group(rail), rail=part)
-                    found.append(_sight(one, rail.name + GROUP, 1.0, usual, latest))
+                for what, subject in _parts(Subject(policy, assumed, rail.whole()), rail):
+                    factor = 1.0 if what else rules.margin_factor  # as of a release
+                    asked = _Asked(subject, step)
+                    found.append(_sight(asked, rail.name + what, factor, usual, latest))
         track = usual
     return found
 
 
-@dataclass(frozen=True)
-class _Track:
-    """Which steps a release went through, and when it left each, in hours."""
-
-    steps: tuple[tuple[Step, float], ...] = ()
-
-    def longer(self, step: Step, days: float) -> _Track:
-        begun = self.steps[-1][1] if self.steps else 0.0
-        return _Track((*self.steps, (step, begun + days * HOURS)))
-
-    @property
-    def end(self) -> float:
-        return self.steps[-1][1]
-
-    def at(self, hour: float) -> Step:
-        return next((step for step, end in self.steps if hour < end - 1e-9), self.steps[-1][0])
-
-    def spans(self) -> list[tuple[int, Step, float, float]]:
-        """Day, step and the hours in between."""
-        edges = {end for _, end in self.steps} | {d * HOURS for d in range(int(self.end // 24) + 2)}
-        cut = sorted({0.0, *(edge for edge in edges if edge <= self.end)})
-        return [(int(a // HOURS), self.at(a), a, b) for a, b in pairwise(cut)]
+def _parts(whole: Subject, rail: Guardrail) -> Iterator[tuple[str, Subject]]:
+    """All rows, and one for all groups and for all gaps: they are alike. Best one waited for."""
+    yield "", whole
+    for part in list(rail.by_segment().values())[:1]:
+        yield GROUP, replace(whole, assumed=whole.assumed.of_group(rail), rail=part)
+    gaps = sorted(rail.by_gap().values(), key=is_reported)
+    for part in gaps[:1]:
+        yield GAPS, replace(whole, assumed=whole.assumed.of_gap(rail), rail=part, others=len(gaps))
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A guardrail, or one of its groups, at one step."""
-
-    policy: ReleasePolicy
-    assumed: Assumed
-    rail: Guardrail
+    of: Subject
     step: Step
 
-    def finds(self, track: _Track, effect: float) -> bool:
-        budget = self.policy.budget
-        windows = self._windows(track, effect, -ONE_IN_FIVE)
-        told = weigh(self.rail, windows, budget, only="harm")
-        harm = math.log(self.rail.weight * WHOLE_SHARE) + (told.log_e_harm or 0.0)
+    def finds(self, track: Track, effect: float) -> bool:
+        budget = self.of.policy.budget
+        windows = expected(self.of, track, effect, -ONE_IN_FIVE)
+        told = weigh(self.of.rail, windows, budget, only="harm")
+        harm = math.log(self.of.rail.weight * WHOLE_SHARE) + (told.log_e_harm or 0.0)
         return harm >= -math.log(budget.rollback_alpha)
 
     def shows(self, windows: list[WindowPair], margin: float) -> bool:
-        budget, live = self.policy.budget, self.step.weight_bp > 0
-        wider = max(1.0, margin / self.rail.margin)
-        asked = self.rail
+        budget, live = self.of.policy.budget, self.step.weight_bp > 0
+        wider = max(1.0, margin / self.of.rail.margin)
+        asked = self.of.rail
         if margin < asked.margin:
             asked = asked.model_copy(update={"margin": margin, "rollback_at": 0.0})
         told = weigh(asked, windows, budget, margin_factor=wider, live=live, only="safe")
+        told = as_declared(self.of.rail, told)
         return told.status == "ok" and (told.log_e_safe or 0.0) >= -math.log(budget.promote_beta)
 
-    def sound(self, track: _Track) -> list[WindowPair]:
-        return self._windows(track, 0.0, ONE_IN_FIVE)
-
-    def _windows(self, track: _Track, effect: float, luck: float) -> list[WindowPair]:
-        if self.rail.kind == "paired_mean":
-            return _paired(self.policy, self.assumed, self.rail, track, effect, luck)
-        if self.rail.kind in MEANS:
-            return _by_units(self.policy, self.assumed, self.rail, track, effect, luck)
-        return _counted(self.assumed, self.rail, track, effect, luck)
+    def sound(self, track: Track) -> list[WindowPair]:
+        return expected(self.of, track, 0.0, ONE_IN_FIVE, live=self.step.weight_bp > 0)
 
 
-def _sight(asked: _Asked, name: str, factor: float, usual: _Track, latest: _Track) -> Sight:
-    rail, sound = asked.rail, asked.sound(latest)
+def _sight(asked: _Asked, name: str, factor: float, usual: Track, latest: Track) -> Sight:
+    rail, sound = asked.of.rail, asked.sound(latest)
     return Sight(
         guardrail=name,
         step=asked.step.name,
-        asks=rail.margin * factor,
+        asks=None if is_reported(rail) else rail.margin * factor,
         shows=_least(lambda margin: asked.shows(sound, margin), 0.002 * rail.margin, rail),
         finds=_least(lambda effect: asked.finds(usual, effect), rail.rollback_at, rail),
     )
@@ -140,97 +117,3 @@ def _least(question: Callable[[float], bool], low: float, rail: Guardrail) -> fl
         middle = math.sqrt(max(low, 1e-3 * rail.margin) * high)
         low, high = (low, middle) if question(middle) else (middle, high)
     return high
-
-
-def _paired(
-    policy: ReleasePolicy, assumed: Assumed, rail: Guardrail, track: _Track, effect: float,
-    luck: float,
-) -> list[WindowPair]:  # fmt: skip
-    """Days that lie as far on either side of their mean, one after the other."""
-    days = int((track.end - policy.labels.horizon_hours) // HOURS)
-    spread = assumed.spreads[rail.name]
-    mean = effect + luck * spread / math.sqrt(max(days, 1))
-    return [
-        WindowPair.model_construct(
-            start=MONDAY + timedelta(days=day),
-            step=step.name,
-            paired=Moments(
-                n=max(1, round((b - a) * assumed.per_hour)),
-                mean=mean + (spread if day % 2 else -spread),
-            ),
-        )
-        for day, step, a, b in track.spans()
-        if day < days
-    ]
-
-
-def _by_units(
-    policy: ReleasePolicy, assumed: Assumed, rail: Guardrail, track: _Track, effect: float,
-    luck: float,
-) -> list[WindowPair]:  # fmt: skip
-    """Users of both arms whose means differ by as much in every window; else days as in pairs."""
-    days = int((track.end - policy.labels.horizon_hours) // HOURS)
-    spans = [s for s in track.spans() if 0 < s[1].weight_bp < FULL_WEIGHT_BP and s[0] < days]
-    sizes = []
-    for _, step, a, b in spans:
-        users, share = (b - a) * assumed.users_per_hour, step.weight_bp / FULL_WEIGHT_BP
-        sizes.append((round(users * (1.0 - share)), round(users * share)))
-    base, worse = 1.0 if rail.relative else 0.0, -1.0 if rail.direction == "up" else 1.0
-    between = assumed.spreads.get(rail.name, 0.0)
-    within = assumed.user_spreads.get(rail.name, 0.0)
-    precision = math.fsum(na * nb / (na + nb) for na, nb in sizes if na + nb)
-    error = between / math.sqrt(max(len({s[0] for s in spans}), 1))
-    error = within / math.sqrt(max(precision, 1e-9)) if within else error
-    mean, windows = effect + luck * error, []
-    for (day, step, _, _), (na, nb) in zip(spans, sizes, strict=True):
-        of_day = mean + (between if day % 2 else -between)
-        arms = ((na, base), (nb, base + worse * of_day))
-        champion, candidate = (
-            Moments(n=n, mean=m if n else 0.0, m2=within**2 * max(n - 1, 0)) for n, m in arms
-        )
-        windows.append(
-            WindowPair.model_construct(
-                start=MONDAY + timedelta(days=day), step=step.name,
-                champion_units=champion, candidate_units=candidate,
-            )
-        )  # fmt: skip
-    return windows
-
-
-def _counted(
-    assumed: Assumed, rail: Guardrail, track: _Track, effect: float, luck: float
-) -> list[WindowPair]:
-    """Counts as they are expected, rounded so that their sums stay right."""
-    spans = [s for s in track.spans() if s[1].weight_bp or rail.is_seen_when_mirrored]
-    base = assumed.base_rates[rail.name]
-    sizes = [_rows(assumed, *span[1:]) for span in spans]
-    precision = sum(a * b / (a + b) for a, b in sizes if a and b)
-    added = effect * base if rail.relative else effect
-    rate = min(1.0, base + added)
-    error = math.sqrt(max(base * (1.0 - base), rate * (1.0 - rate)) / max(precision, 1e-9))
-    worse = min(1.0, max(0.0, rate + luck * error))
-    windows, seen = [], [0.0, 0.0]
-    for (day, step, _, _), (na, nb) in zip(spans, sizes, strict=True):
-        alone = not step.weight_bp and not rail.relative
-        first = base * (1.0 - worse) if alone else base
-        second = worse * (1.0 - base) if alone else worse
-        counts = []
-        for place, (n, p) in enumerate(((na, first), (nb, second))):
-            before = round(seen[place])
-            seen[place] += n * p
-            counts.append(Counts(n=n, events=min(n, round(seen[place]) - before)))
-        windows.append(
-            WindowPair.model_construct(
-                start=MONDAY + timedelta(days=day),
-                step=step.name,
-                champion=counts[0],
-                candidate=counts[1],
-            )
-        )
-    return windows
-
-
-def _rows(assumed: Assumed, step: Step, begin: float, end: float) -> tuple[int, int]:
-    share = step.weight_bp / FULL_WEIGHT_BP if step.weight_bp else 1.0
-    rows = (end - begin) * assumed.per_hour
-    return round(rows), round(rows * share)

@@ -6,12 +6,13 @@ of them. Every part of a stream (the whole, each declared group, each gap) has w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from policies.schema import Guardrail
-from policies.vocabulary import Step, WindowPair
+from policies.vocabulary import FULL_WEIGHT_BP, Step, WindowPair
 from tasks.planning.assumed import HOURS
 
 
@@ -64,6 +65,14 @@ def by_day(begin: float, end: float) -> Iterator[tuple[int, float, float]]:
         until = min(end, (day + 1) * HOURS)
         yield day, begin, until
         begin = until
+
+
+def users_of(per_hour: float, step: Step, begin: float, end: float) -> tuple[int, int]:
+    """Users of both arms who are new to a step in these hours."""
+    share = step.weight_bp / FULL_WEIGHT_BP
+    paces = per_hour * (1.0 - share), per_hour * share
+    na, nb = (math.floor(end * pace + 0.5) - math.floor(begin * pace + 0.5) for pace in paces)
+    return na, nb
 
 
 @dataclass

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 from policies.schema import Guardrail, ReleasePolicy, StageRules
 from policies.vocabulary import FULL_WEIGHT_BP, Decision, Step
 from tasks.planning.assumed import HOURS, Assumed
+from tasks.planning.by_ratio import ByRatio
 from tasks.planning.by_units import ByUnits
 from tasks.planning.counted import Counted
+from tasks.planning.missing import Missing
 from tasks.planning.paired import Paired
 from tasks.planning.streams import Stream
 from tasks.planning.weighing import Cache, Judge
@@ -107,6 +109,10 @@ def stream(
         return Paired(policy, rail, assumed, harm, rng)
     if rail.kind in ("mean", "randomised_mean"):
         return ByUnits(policy, rail, assumed, harm, rng)
+    if rail.kind == "ratio":
+        return ByRatio(policy, rail, assumed, harm, rng)
+    if rail.metric == "missing":
+        return Missing(policy, rail, assumed, harm, rng)
     return Counted(policy, rail, assumed, harm, rng)
 
 

@@ -24,6 +24,7 @@ from tasks.planning.streams import Stream
 ROOM = 0.5  # of a log e-value: how far beyond its bound it might still be
 NEARLY = 0.9  # of what lacks: evidence grows no faster than its bound
 GROUP = " of each group"  # after the name of a guardrail that only its groups wait for
+GAPS = " · gap of each group"  # … and that only its gaps do
 ROWS = "rows"  # what a step waits for that has not seen its least number of them
 Cache = dict[Hashable, list[Evidence]]
 Weighted = tuple[float, float]  # a part's weight and a log e-value
@@ -115,7 +116,8 @@ class Judge:
             bounds = self.streams[n].safe_at_most(factor, live)
             least = max(needed, self._safe_again_at.get((n, step.name), needed))
             if min(bounds) < least:
-                self.waits_for = self._named(n, whole=bounds[0] < least)
+                short = next(place for place, bound in enumerate(bounds) if bound < least)
+                self.waits_for = self._named(n, short)
                 return False
             least_of[n] = min(bounds)
         return all(self._is_shown(n, where, least_of[n]) for n in seen) and bool(seen)
@@ -126,15 +128,20 @@ class Judge:
         verdict = judge(self.policy, where[0], found)
         if verdict.decision is Decision.PASS:
             return True
-        unsafe = {each.name for each in verdict.judged if each.finding is not Finding.SAFE}
-        self.waits_for = self._named(n, whole=self.streams[n].rail.name in unsafe)
+        unsafe = (place for place, told in enumerate(verdict.judged)
+                  if told.finding is not Finding.SAFE)  # fmt: skip
+        self.waits_for = self._named(n, next(unsafe, 0))
         if len(found) == 1 and found[0].status == "ok":  # of several parts any may be the short one
             short = -math.log(self.policy.budget.promote_beta) - (found[0].log_e_safe or 0.0)
             self._safe_again_at[n, where[0].name] = bound + NEARLY * max(short, 0.0)
         return False
 
-    def _named(self, n: int, *, whole: bool) -> str:
-        return self.streams[n].rail.name + ("" if whole else GROUP)
+    def _named(self, n: int, place: int) -> str:
+        """The guardrail, and which kind of part of it."""
+        rail, part = self.streams[n].rail, self.streams[n].parts[place].rail
+        if not place:
+            return rail.name
+        return rail.name + (GROUP if part.gap is None else GAPS)
 
     def _rows(self, step: Step) -> int:
         counted = [rows for each in self.streams if (rows := each.rows_at(step)) is not None]
@@ -161,6 +168,11 @@ class Judge:
             )  # fmt: skip
             self.cache[key] = [each.model_copy(update={"windows": ()}) for each in found]
         return self.cache[key]
+
+
+def guardrail_of(waited: str) -> str:
+    """Whose part it is that was waited for."""
+    return waited.removesuffix(GAPS).removesuffix(GROUP)
 
 
 def average(parts: Iterable[Sequence[Weighted]]) -> float:

@@ -78,6 +78,43 @@ def test_what_is_not_simulated_is_said_and_what_is_given_is_used(tmp_path: Path)
     assert "revenue: margin 0.1, rolls back beyond 0.04, as shares of the champion's" in out
 
 
+HEARD = """
+  - {name: cost, kind: ratio, metric: business, unit: user, relative: true, margin: 0.2,
+     rollback_at: 0.08, weight: 0.1, information: 1000, name_of_metric: cost, per: requests,
+     direction: down, cap: 50, without_value: zero, why: test}
+  - {name: silence, kind: proportion, metric: missing, name_of_metric: rating, margin: 0.1,
+     rollback_at: 0.04, weight: 0.1, information: 10000, why: test}
+"""
+GAP = """weight: 0.3, information: 40000, gap: {column: who, values: [x, y], reported: [y],
+     min_rows: 300, margin: 0.1, rollback_at: 0.03, share: 0.5, information: 3000}"""
+
+
+def test_gaps_ratios_and_silence_have_their_rows(tmp_path: Path) -> None:
+    """What is not said is asked for, word by word; what is said is simulated and seen."""
+    path, drawing = tmp_path / "heard.yaml", tmp_path / "heard.svg"
+    text = SHORT.replace("policy: short", "policy: heard") + HEARD.lstrip("\n")
+    path.write_text(text.replace("weight: 0.5, information: 40000", GAP))
+    words = (str(path), "--traffic", "1000/h", "--users", "300/h", "--runs", "5", "--harm", "1",
+             "--svg", str(drawing))  # fmt: skip
+    code, out, err = planned(*words, "--base-rate", "errors=0.02")
+    assert code == 0, err
+    assert "NOT simulated, taken to be safe: cost, silence." in out
+    assert 'To simulate it, say how users differ: --user-spread "cost=…".' in out
+    assert 'say how many users have no value: --base-rate "silence=…".' in out
+    assert "Not simulated, taken to be safe: cost, silence." in drawing.read_text()
+    say = ("--base-rate", "silence=0.6", "--user-spread", "cost=0.8")
+    code, out, err = planned(*words, *say)
+    assert code == 0, err
+    assert "NOT simulated" not in out
+    assert "quality, gap of each group: margin 0.1, rolls back beyond 0.03" in out
+    assert "told and not asked: y" in out
+    assert "cost: users differ by 0.8 of the champion's ratio (as given)," in out
+    assert "silence: 0.6 of the champion's users post no rating (as given)," in out
+    for row in ("cost: margin 0.2, rolls back beyond 0.08", "silence: margin 0.1, rolls back"):
+        assert row in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_programs_read_the_same_plan(short: str) -> None:
     """The same seed is the same plan; rates carry their slack."""
     words = (

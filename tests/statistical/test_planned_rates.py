@@ -22,6 +22,7 @@ from tasks.planning.fates import trials, voyages
 from tasks.planning.streams import Stream
 from tasks.planning.voyage import next_look, streams_of
 from tasks.planning.weighing import Judge
+from tests.unit.planning.planned_policy import COST, ERRORS, GAP_OF_TWO, SILENCE, planned_policy
 
 QUALITY = Guardrail(
     name="quality", kind="paired_mean", metric="log_loss", margin=0.03, rollback_at=0.012,
@@ -112,6 +113,9 @@ def _plainly(policy: ReleasePolicy, step: Step, streams: list[Stream]) -> Decisi
         ("low", 300.0, {"slow answers": 0.6}),
         ("medium", 1000.0, {"quality": 0.4, "slow answers": 0.5}),
         ("flight-delay", 38.0, {"slow answers": 1.0}),
+        ("heard", 400.0, {}),
+        ("heard", 400.0, {"cost": 0.7}),
+        ("heard", 400.0, {"silence": 0.8}),
     ],
 )
 def test_looks_that_are_settled_early_end_as_the_flow_would_end_them(
@@ -119,8 +123,11 @@ def test_looks_that_are_settled_early_end_as_the_flow_would_end_them(
 ) -> None:
     """Look by look beside weigh_step and judge, on the same days: the same decision, but for a
     rollback or a pass that comes at most two looks later."""
-    policy = find(name).policy.model_copy(update={"goal": None})
-    assumed = assume(policy, Given(per_hour, {"": 0.02}, {"": 0.02}))
+    heard = name == "heard"  # a gap, a ratio, and users who post nothing
+    policy = planned_policy(GAP_OF_TWO, ERRORS, COST, SILENCE) if heard else find(name).policy
+    policy = policy.model_copy(update={"goal": None})
+    rates = {"": 0.02} | ({"silence": 0.6} if heard else {})
+    assumed = assume(policy, Given(per_hour, rates, {"": 0.02}, {"cost": 0.8} if heard else {}))
     for number in range(1):
         streams = streams_of(policy, assumed, harms, 7, number)
         ours = Judge(policy, streams, [rail.name for rail in policy.guardrails], {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policies.loader import find
-from policies.schema import Guardrail, ReleasePolicy
+from policies.schema import Gap, Guardrail, ReleasePolicy
 
 QUALITY = Guardrail(
     name="quality", kind="paired_mean", metric="log_loss", margin=0.02, rollback_at=0.008,
@@ -14,6 +14,19 @@ QUALITY = Guardrail(
 ERRORS = Guardrail(
     name="errors", kind="proportion", metric="error", margin=0.02, rollback_at=0.008,
     weight=0.5, information=1_000_000, why="test",
+)  # fmt: skip
+COST = Guardrail(
+    name="cost", kind="ratio", metric="business", name_of_metric="cost", per="requests",
+    direction="down", cap=50.0, without_value="zero", unit="user", relative=True, margin=0.2,
+    rollback_at=0.08, weight=0.5, information=1_000, why="test",
+)  # fmt: skip
+SILENCE = Guardrail(
+    name="silence", kind="proportion", metric="missing", name_of_metric="rating", margin=0.1,
+    rollback_at=0.04, weight=0.5, information=10_000, why="test",
+)  # fmt: skip
+GAP_OF_TWO = QUALITY.model_copy(
+    update={"gap": Gap(column="who", values=("x", "y"), reported=("y",), min_rows=900,
+                       margin=0.05, rollback_at=0.02, share=0.2, information=4000)}
 )  # fmt: skip
 
 

@@ -8,8 +8,24 @@ import pytest
 
 from policies.errors import PolicyError
 from policies.loader import find
-from tasks.planning.assumed import Given, assume, compared_days, planned_days, simulated, wider
-from tests.unit.planning.planned_policy import ERRORS, QUALITY, planned_policy
+from policies.schema import Goal
+from tasks.planning.assumed import (
+    Given,
+    assume,
+    compared_days,
+    planned_days,
+    simulated,
+    wanted_of,
+    wider,
+)
+from tests.unit.planning.planned_policy import (
+    COST,
+    ERRORS,
+    GAP_OF_TWO,
+    QUALITY,
+    SILENCE,
+    planned_policy,
+)
 
 BUSINESS = QUALITY.model_copy(
     update={"name": "revenue", "kind": "mean", "metric": "business", "direction": "up"}
@@ -58,6 +74,44 @@ def test_what_only_you_can_know_is_left_out_until_you_say_it() -> None:
     told = assume(policy, Given(100.0, {"": 0.01}, user_spreads={"revenue": 12.0}))
     assert (told.left_out, told.user_spreads) == ((), {"revenue": 12.0})
     assert simulated(policy, told).guardrails == policy.guardrails
+
+
+def test_a_ratio_asks_how_users_differ_and_silence_how_many_say_nothing() -> None:
+    """The share of those who post nothing is no share of faults: a rate for all is not theirs."""
+    policy = planned_policy(QUALITY, ERRORS, COST, SILENCE)
+    assumed = assume(policy, Given(100.0, {"": 0.01}))
+    assert assumed.left_out == ("cost", "silence")
+    assert wanted_of(COST) == 'say how users differ: --user-spread "cost=…"'
+    assert wanted_of(SILENCE) == 'say how many users have no value: --base-rate "silence=…"'
+    told = assume(policy, Given(100.0, {"": 0.01, "silence": 0.6}, user_spreads={"cost": 0.8}))
+    assert (told.left_out, told.user_spreads) == ((), {"cost": 0.8})
+    assert told.base_rates == {"errors": 0.01, "silence": 0.6}
+
+
+def test_what_should_become_better_is_simulated_or_the_plan_is_refused() -> None:
+    """A gain in what is left out would promise candidates that nobody has drawn."""
+    goal = Goal(guardrail="cost", required=True, why="test")
+    policy = planned_policy(QUALITY, ERRORS, COST, goal=goal)
+    with pytest.raises(PolicyError, match="is not simulated; say how users differ"):
+        assume(policy, Given(100.0, {"": 0.01}, gain=0.1))
+    told = assume(policy, Given(100.0, {"": 0.01}, user_spreads={"cost": 0.8}, gain=0.1))
+    assert told.sound == {"cost": pytest.approx(-0.5)}
+
+
+def test_days_of_a_gap_differ_by_its_information_or_as_it_is_said_of_it() -> None:
+    """By its own name alone: what days of the whole differ by says nothing of a gap."""
+    policy = planned_policy(GAP_OF_TWO, ERRORS)
+    days = planned_days(policy)
+    for spreads in ({}, {"": 0.03}, {"quality": 0.03}):
+        assumed = assume(policy, Given(100.0, {"": 0.01}, spreads))
+        assert assumed.spreads["quality gap"] ** 2 / days == pytest.approx(1 / 4000)
+        assert "quality gap" not in assumed.spreads_given
+    told = assume(policy, Given(100.0, {"": 0.01}, {"quality gap": 0.2}))
+    assert told.spreads["quality gap"] == 0.2
+    assert told.spreads_given == {"quality gap"}
+    of_gap = told.of_gap(policy.guardrails[0])
+    assert set(of_gap.spreads.values()) == {0.2}
+    assert of_gap.per_hour == pytest.approx(100.0 / 3)  # of two groups, and of the others
 
 
 def test_days_of_users_are_those_in_which_they_are_split() -> None:

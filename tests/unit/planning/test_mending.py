@@ -8,10 +8,10 @@ from policies.loader import find
 from policies.schema import ReleasePolicy
 from tasks.planning.assumed import Given, assume
 from tasks.planning.fates import Fate
-from tasks.planning.mending import changes, waited_for, with_deadlines, with_margins
+from tasks.planning.mending import changes, margin_told, waited_for, with_deadlines, with_margins
 from tasks.planning.plan import PolicyPlan, held_at
 from tasks.planning.voyage import sail
-from tests.unit.planning.planned_policy import planned_policy
+from tests.unit.planning.planned_policy import ERRORS, GAP_OF_TWO, planned_policy
 
 FLIGHTS = find("flight-delay").policy
 
@@ -38,6 +38,20 @@ def test_wider_margins_take_the_groups_along() -> None:
     assert (quality.margin, quality.rollback_at) == (0.025, old.rollback_at)
     assert quality.segments and quality.segments.margin == 0.1
     assert wider.guardrails[1:] == FLIGHTS.guardrails[1:]
+
+
+def test_wider_margins_take_the_gaps_along() -> None:
+    """A guardrail that waits for the gap of a group is not mended by its own margin."""
+    policy = planned_policy(GAP_OF_TWO, ERRORS)
+    wider = with_margins(policy, ("quality",), 1.5).guardrails[0]
+    assert wider.gap and (wider.margin, wider.gap.margin) == (0.03, 0.075)
+    assumed = assume(policy, Given(400.0, {"": 0.02}))
+    none = Fate("", 0.0, 0.0, 1, 0.0, 0.0, 1.0, 0, 0, 0)
+    held = (("soak", "quality · gap of each group", 1.0),)
+    plan = PolicyPlan("low", assumed, 1, 1, (), (), none, none, (), None, None, 0.0, held)
+    assert waited_for(plan) == {"quality"}
+    told = margin_told(policy.guardrails[0], 1.5)
+    assert told == "quality with a margin of 0.03 instead of 0.02 (its gaps 0.075 instead of 0.05)"
 
 
 def test_a_plan_that_waits_for_rows_needs_traffic_or_days() -> None:

@@ -14,7 +14,7 @@ from tasks.planning.assumed import HOURS, MONDAY, Given, assume
 from tasks.planning.fates import Fate, Trial, at_share, fate, slack, trials
 from tasks.planning.plan import make_plan, work_ahead
 from tasks.planning.voyage import Voyage, next_look, sail
-from tests.unit.planning.planned_policy import ERRORS, QUALITY, planned_policy
+from tests.unit.planning.planned_policy import ERRORS, GAP_OF_TWO, QUALITY, planned_policy
 
 POLICY = planned_policy()
 ASSUMED = assume(POLICY, Given(400.0, {"": 0.02}, {"": 0.01}))
@@ -69,6 +69,20 @@ def test_what_is_not_shown_is_held_and_says_what_for() -> None:
     voyage = sail(POLICY, vague, {"quality": 1.0}, 1, 0, {})
     assert (voyage.outcome, voyage.waited_for) == ("held", "quality")
     assert voyage.days >= POLICY.shadow.deadline_days
+
+
+def test_a_gap_that_is_not_shown_is_named_as_what_was_waited_for() -> None:
+    """The whole is shown: its own margin would mend nothing. One that is only told keeps nobody."""
+    gap = GAP_OF_TWO.gap
+    for reported, outcome in ((("y",), "held"), (("x", "y"), "promoted")):
+        rail = GAP_OF_TWO.model_copy(
+            update={"gap": gap and gap.model_copy(update={"reported": reported})}
+        )
+        policy = planned_policy(rail, ERRORS)
+        wide = assume(policy, Given(400.0, {"": 0.02}, {"": 0.01, "quality gap": 0.3}))
+        voyage = sail(policy, wide, {}, 1, 0, {})
+        assert voyage.outcome == outcome
+        assert voyage.waited_for == ("quality · gap of each group" if outcome == "held" else "")
 
 
 def test_the_same_seed_is_the_same_release() -> None:
