@@ -30,6 +30,7 @@ from deployments.control.body import (
 from deployments.control.checks import DueChecks, Watch
 from deployments.control.hooks import Hook, Unsigned, look_soon
 from deployments.control.limits import LIMITS, Limits
+from deployments.control.metrics import CONTENT_TYPE, ControlMetrics
 from deployments.control.ofrep import etag_of, evaluate, evaluate_all, is_held
 from deployments.control.published import Published
 from deployments.control.push import Push
@@ -44,10 +45,11 @@ Handler = Callable[[Request], Any]
 class Control:
     """The handlers over one world. Blocking work runs in threads."""
 
-    def __init__(self, world: World, token: Token, watch: Watch, hook: Hook) -> None:
+    def __init__(self, world: World, token: Token, watch: Watch, hook: Hook, tally: Tally) -> None:
         self._world, self._token, self._watch, self._hook = world, token, watch, hook
         self._published = Published(world.home.flags)
         self._push = Push(world.home.flags, self._published.document)
+        self._metrics = ControlMetrics(tally, watch, hook, self._published)
 
     async def health(self, _: Request) -> Response:
         ago = round(self._watch.seconds_ago, 1)
@@ -61,6 +63,11 @@ class Control:
     async def events(self, request: Request) -> Response:
         require(request, "read", self._token)
         return self._push.stream()
+
+    async def metrics(self, request: Request) -> Response:
+        require(request, "read", self._token)
+        text = await asyncio.to_thread(self._metrics.text)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
 
     async def plan(self, request: Request) -> Response:
         require(request, "route", self._token)
@@ -121,8 +128,8 @@ def create_app(
     """``checks`` is called every few seconds in a thread (see ``deployments.control.checks``)."""
     watch = Watch(checks, every_seconds)
     hook = Hook(lambda: token("hook"), lambda: look_soon(world))
-    control = Control(world, token, watch, hook)
     tally = Tally()
+    control = Control(world, token, watch, hook, tally)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -135,6 +142,7 @@ def create_app(
             Route("/health", control.health),
             Route("/flags", control.flags),
             Route("/flags/events", control.events),
+            Route("/metrics", control.metrics),
             Route("/models/{model}/plan", control.plan, methods=["POST"]),
             Route("/models/{model}/kill", control.kill, methods=["POST"]),
             Route("/models/{model}/restore", control.restore, methods=["POST"]),

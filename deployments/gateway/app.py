@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.gateway.gateway import Gateway
+from deployments.gateway.metrics import CONTENT_TYPE, GatewayMetrics
 from deployments.gateway.request import Refusal, read_body, read_list, read_outcomes, read_rows
 from policies.errors import UnavailableError
 
@@ -23,6 +24,11 @@ _MOST_TIMED_CALLS = 1000
 
 def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starlette:
     """``route_token`` is asked at every use, so a token made after the start counts."""
+
+    metrics = GatewayMetrics(gateway)
+
+    async def scraped(_: Request) -> Response:
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     async def health(_: Request) -> Response:
         counts, spool = gateway.counts, gateway.spool
@@ -93,6 +99,7 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
         routes=[
             Route("/health", health),
             Route("/ready", ready),
+            Route("/metrics", scraped),
             Route("/observe/{model}", observe),
             Route("/models/{model}/predict", predict, methods=["POST"]),
             Route("/models/{model}/outcomes", outcomes, methods=["POST"]),
@@ -126,5 +133,5 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    advice = "GET /health, /ready, /observe/{model}; POST /models/{model}/predict or /outcomes."
+    advice = "GET /openapi.json lists what is here; POST /models/{model}/predict asks a model."
     return JSONResponse({"error": str(error.detail), "advice": advice}, error.status_code)
