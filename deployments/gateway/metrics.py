@@ -91,6 +91,10 @@ class GatewayMetrics(Collector):
                 "1 while out of service.",
                 {(it.model,): it.killed_to is not None for it in seen},
             ),
+            "breaker_open": (
+                "1 while the circuit breaker keeps the candidate out.",
+                {(it.model,): it.opened is not None for it in seen},
+            ),
         }
         for name, (says, samples) in by_model.items():
             yield self._filled(GaugeMetricFamily, name, says, samples, "model")

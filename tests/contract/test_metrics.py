@@ -86,6 +86,7 @@ def test_the_gateway_tells_what_it_answered_and_under_which_plan(
     assert told["gateway_loaded", "baseline", "m"] == 1
     assert told["gateway_call_seconds_count", "champion", "m"] == 1
     assert told["gateway_call_seconds_bucket", "champion", "+Inf", "m"] == 1
+    assert told["gateway_breaker_open", "m"] == 0
     assert told["process_resident_memory_bytes",] > 0
     world.router.kill("m", "error", "wrong answers", "ann")
     wait(lambda: scraped(gateway)["gateway_killed", "m"] == 1)
