@@ -32,6 +32,7 @@ from deployments.control.hooks import Hook, Unsigned, look_soon
 from deployments.control.limits import LIMITS, Limits
 from deployments.control.metrics import CONTENT_TYPE, ControlMetrics
 from deployments.control.ofrep import etag_of, evaluate, evaluate_all, is_held
+from deployments.control.openapi import written
 from deployments.control.published import Published
 from deployments.control.push import Push
 from deployments.control.tally import Tally
@@ -63,6 +64,10 @@ class Control:
     async def events(self, request: Request) -> Response:
         require(request, "read", self._token)
         return self._push.stream()
+
+    async def openapi(self, request: Request) -> Response:
+        require(request, "read", self._token)
+        return JSONResponse(written())
 
     async def metrics(self, request: Request) -> Response:
         require(request, "read", self._token)
@@ -143,6 +148,7 @@ def create_app(
             Route("/flags", control.flags),
             Route("/flags/events", control.events),
             Route("/metrics", control.metrics),
+            Route("/openapi.json", control.openapi),
             Route("/models/{model}/plan", control.plan, methods=["POST"]),
             Route("/models/{model}/kill", control.kill, methods=["POST"]),
             Route("/models/{model}/restore", control.restore, methods=["POST"]),
@@ -203,5 +209,5 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    advice = "GET /health, /flags; POST /models/{model}/plan, /kill or /restore."
+    advice = "GET /openapi.json lists what is here; POST /models/{model}/kill takes a model out."
     return JSONResponse({"error": error.detail, "advice": advice}, error.status_code)
