@@ -17,6 +17,7 @@ from policies.vocabulary import Value
 
 Schema = dict[str, Any]
 JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
 ERROR = "Error"
 _REFERENCE = "#/components/schemas/"
 
@@ -39,6 +40,10 @@ class Operation:
     token: str | None = None  # the scope whose token it takes; None: open
     asks: Schema | None = None
     headers: Mapping[str, str] = field(default_factory=dict)  # optional ones, and what they do
+
+    @property
+    def never_ends(self) -> bool:
+        return any(answer.media == EVENTS for answer in self.answers.values())
 
 
 def of(name: str) -> Schema:

@@ -9,6 +9,7 @@ from deployments.control.body import MOST_BYTES, MOST_SECONDS
 from deployments.control.metrics import CONTENT_TYPE
 from deployments.openapi import (
     COUNT,
+    EVENTS,
     FILLED,
     NUMBER,
     TEXT,
@@ -77,6 +78,7 @@ def _reading() -> list[Operation]:
     )
     flags: Schema = {"type": "object", "required": ["flags"]}
     scraped = Answer("What Prometheus reads.", media=CONTENT_TYPE)
+    stream = Answer("The whole document, again at each change.", media=EVENTS)
     itself = Answer("This document.", {"type": "object", "required": ["openapi"]})
     return [
         Operation("GET", "/health", "Does it live?", {200: Answer("Yes.", health), **_LIMITED}),
@@ -85,6 +87,10 @@ def _reading() -> list[Operation]:
         Operation(
             "GET", "/flags", "The flag document, in flagd's schema.",
             {200: Answer("As it is published.", flags), **_READ, **_AWAY}, "read",
+        ),
+        Operation(
+            "GET", "/flags/events", "The flag document, pushed (server-sent events).",
+            {200: stream, **_READ, 503: refusal("Too many listen already.")}, "read",
         ),
     ]  # fmt: skip
 

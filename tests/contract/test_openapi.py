@@ -115,6 +115,8 @@ def test_whatever_is_sent_is_answered_as_written(service: Service) -> None:
     for result in schema.get_all_operations():
         operation = result.ok()
         written = known[operation.path, operation.method.upper()]
+        if written.never_ends:
+            continue
         for mode, there in runs(written):
             fitting = operation.as_strategy(generation_mode=mode, path_parameters=there)
             _try(fitting, TOKENS.get(written.token or "", ""), seen)
