@@ -106,14 +106,14 @@ class Control:
         require(request, "read", self._token)
         body = await read_json(request)
         document = await asyncio.to_thread(self._published.document)
-        status, reply = evaluate(document, request.path_params["key"], body)
+        status, reply = evaluate(document, request.path_params["key"], body, self._world.clock.now)
         return JSONResponse(reply, status)
 
     async def ofrep_all(self, request: Request) -> Response:
         require(request, "read", self._token)
         body = await read_json(request)
         document = await asyncio.to_thread(self._published.document)
-        status, reply = evaluate_all(document, body)
+        status, reply = evaluate_all(document, body, self._world.clock.now)
         if status != 200:
             return JSONResponse(reply, status)
         headers = {"etag": etag_of(reply)}

@@ -58,7 +58,12 @@ _READ = _DENIED | _LIMITED
 _AFTER = COUNT | {"description": "Only while this revision is the published one."}
 _CONTEXT: Schema = {
     "type": "object",
-    "properties": {"context": {"type": "object", "properties": {"targetingKey": TEXT}}},
+    "properties": {
+        "context": {
+            "type": "object",
+            "properties": {"targetingKey": TEXT, "segment": TEXT, "region": TEXT},
+        }
+    },
     "required": ["context"],
 }
 _WHY = {"reason": FILLED, "actor": FILLED}
@@ -143,7 +148,7 @@ def _schemas() -> Mapping[str, Schema]:
     plain: Schema = {"type": ["boolean", "string", "number"]}
     evaluation = {
         "key": TEXT,
-        "reason": {"enum": ["STATIC", "SPLIT", "DISABLED"]},
+        "reason": {"enum": ["STATIC", "SPLIT", "TARGETING_MATCH", "DISABLED"]},
         "variant": TEXT,
         "value": {"type": "object"},
         "metadata": {"type": "object", "additionalProperties": plain},

@@ -112,7 +112,10 @@ def _schemas() -> Mapping[str, Schema]:
         "spool_error": some(TEXT), **dict.fromkeys(counted, COUNT),
     }  # fmt: skip
     return {
-        "Row": record({"id": _ID, "unit": _ID, "inputs": {"type": "object"}}),
+        "Row": record(
+            {"id": _ID, "unit": _ID, "inputs": {"type": "object"}},
+            {"segment": TEXT, "region": TEXT},
+        ),
         "Answers": record({"revision": COUNT, "answers": many(record(answer))}),
         "Label": record({"id": _ID, "label": label}),
         "Metric": record({"id": _ID, "metric": metric, "value": NUMBER}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails, Reason
 
 from deployments.control.app import create_app
-from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
+from policies.vocabulary import Audience, ModelRef, TrafficPlan, TrafficVariant
 from tasks.connections import World
 from tasks.ledger.adapters.memory import MemoryLedger
 from tasks.traffic.split import goes_to_candidate
@@ -124,6 +125,28 @@ def test_a_split_without_a_unit_is_told_and_not_guessed(running: Running) -> Non
     assert {flag["key"]: flag.get("errorCode") for flag in flags} == {
         "delay": "TARGETING_KEY_MISSING", "price": "TARGETING_KEY_MISSING", "still": None,
     }  # fmt: skip
+
+
+def test_only_the_audience_of_a_step_meets_the_candidate(running: Running) -> None:
+    """By the context's segment and region, and by the hour where the model lives."""
+    audience = Audience(segments=("staff",), regions=("NO",), hours=(1, 5), time_zone="Europe/Oslo")
+    plan = trial("delay", 10_000).model_copy(update={"audience": audience})
+    running.world.router.apply(plan)
+    clock = running.world.home.path / "clock"
+    clock.mkdir()
+    client = running.client()
+    for hour, segment, region, arm, reason in (
+        (1, "staff", "NO", "candidate", Reason.SPLIT),
+        (1, "guest", "NO", "champion", Reason.TARGETING_MATCH),
+        (1, "staff", "SE", "champion", Reason.TARGETING_MATCH),
+        (5, "staff", "NO", "champion", Reason.TARGETING_MATCH),  # in Oslo it is seven
+    ):
+        tick = {"now": f"2013-06-01T{hour:02}:00:00+00:00", "rate": 1}
+        (clock / "delay.json").write_text(json.dumps(tick))
+        where = EvaluationContext("u", {"segment": segment, "region": region})
+        told = client.get_object_details("delay", SAFE, where)
+        assert (told.variant, told.reason) == (arm, reason), (hour, segment, region)
+    assert asked(client, "delay", "u").variant == "champion"
 
 
 def test_a_killed_model_is_told_to_everybody_also_without_a_unit(running: Running) -> None:
