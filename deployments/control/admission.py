@@ -41,7 +41,7 @@ class Admission:
         address = (scope.get("client") or ("",))[0]
         bucket = self._kills if holder == "kill" else self._calls
         if wait := bucket.wait((holder, address)):
-            self._tally.limited += 1
+            self._tally.calls[_handler(scope), _TOO_MANY] += 1
             await _too_many(wait)(scope, receive, send)
             return
         await self._app(scope, receive, self._watched(scope, receive, send, address))
@@ -53,15 +53,23 @@ class Admission:
         async def watch(message: Message) -> None:
             nonlocal replaced
             if message["type"] == "http.response.start":
-                self._tally.calls[_handler(scope), message["status"]] += 1
-                if message["status"] == _UNAUTHORISED and (wait := self._wrong.wait(address)):
+                status = message["status"]
+                wait = self._wait_after(status, address)
+                self._tally.calls[_handler(scope), _TOO_MANY if wait else status] += 1
+                if wait:
                     replaced = True
-                    self._tally.limited += 1
                     await _too_many(wait)(scope, receive, send)
             if not replaced:
                 await send(message)
 
         return watch
+
+    def _wait_after(self, status: int, address: str) -> float:
+        """How long whoever was not let in has to wait before it may try again."""
+        if status != _UNAUTHORISED:
+            return 0.0
+        self._tally.denied += 1
+        return self._wrong.wait(address)
 
 
 def _handler(scope: Scope) -> str:

@@ -11,11 +11,11 @@ class Tally:
     """``calls``: by the name of the handler and the status it ended with."""
 
     calls: Counter[tuple[str, int]] = field(default_factory=Counter)
-    limited: int = 0  # answered 429
+    denied: int = 0  # without the right token, also those that were answered 429 in the end
 
     def done(self, handler: str) -> int:
         return self.calls[handler, 200]
 
     @property
-    def denied(self) -> int:
-        return sum(count for (_, status), count in self.calls.items() if status == 401)
+    def limited(self) -> int:
+        return sum(count for (_, status), count in list(self.calls.items()) if status == 429)
