@@ -4,6 +4,9 @@ A bucket of its own for whoever holds the kill token: neither a reader that call
 somebody who guesses tokens takes a kill's turn away. Wrong tokens are limited to spare the
 machine and to tell a caller with an old token to stop; guessing is hopeless by the tokens'
 length, so a right token is never refused for the wrong ones that came from its address.
+
+Own lines, because the libraries for it count on the wall clock: set back by an hour it would
+lock everybody out for that hour, the kill too.
 """
 
 from __future__ import annotations
