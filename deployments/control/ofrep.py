@@ -86,7 +86,7 @@ def _evaluated(
 
 def _belongs(key: str, flag: Mapping[str, Any], context: Mapping[str, Any], now: Now) -> bool:
     """By the context's ``segment`` and ``region``, and by the model's own time."""
-    audience = plan_of(key, flag).audience
+    audience = plan_of(key, flag).audience if "audience" in flag["metadata"] else None
     if audience is None:
         return True
     return belongs(audience, context.get("segment"), context.get("region"), now(key))

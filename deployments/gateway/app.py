@@ -26,7 +26,7 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
     metrics = GatewayMetrics(gateway)
 
     async def scraped(_: Request) -> Response:
-        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
+        return Response(await metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(_: Request) -> Response:
         return JSONResponse(written())

@@ -6,6 +6,7 @@ costs one ``Latencies.add`` for each variant it asked, and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import accumulate
@@ -30,6 +31,16 @@ Samples = Mapping[Any, float]  # a tuple of the labels' values after ``replica``
 Family = type[CounterMetricFamily] | type[GaugeMetricFamily]
 
 
+class Collected(Collector):
+    """What was read at one moment."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
 class GatewayMetrics(Collector):
     """``text`` is one scrape."""
 
@@ -39,8 +50,9 @@ class GatewayMetrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def text(self) -> bytes:
-        return generate_latest(self._registry)
+    async def text(self) -> bytes:
+        """Read here, where the counters change; written in a thread, for that takes longer."""
+        return await asyncio.to_thread(generate_latest, Collected(list(self._registry.collect())))
 
     def describe(self) -> Iterable[Metric]:
         """Nothing in advance: to register is not to be asked."""
