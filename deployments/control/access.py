@@ -5,8 +5,10 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
+SCOPES = ("kill", "route", "read")
 Token = Callable[[str], str | None]  # scope -> token, None when there is none on record
 
 
@@ -19,9 +21,17 @@ def require(request: Request, scope: str, token: Token) -> None:
 
     The token is looked up at every request, so one that was replaced is dead at once.
     """
-    word, _, given = request.headers.get("authorization", "").partition(" ")
-    expected = token(scope)
+    if not _holds(request.headers, token(scope)):
+        raise Denied(scope)
+
+
+def held(headers: Headers, token: Token) -> str | None:
+    """The scope whose token is carried, whatever is asked with it; ``None`` for no right one."""
+    return next((scope for scope in SCOPES if _holds(headers, token(scope))), None)
+
+
+def _holds(headers: Headers, expected: str | None) -> bool:
+    word, _, given = headers.get("authorization", "").partition(" ")
     if word.lower() != "bearer" or not expected:
-        raise Denied(scope)
-    if not hmac.compare_digest(given.strip().encode(), expected.encode()):
-        raise Denied(scope)
+        return False
+    return hmac.compare_digest(given.strip().encode(), expected.encode())

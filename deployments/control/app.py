@@ -11,34 +11,46 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.control import switch
 from deployments.control.access import Denied, Token, require
+from deployments.control.admission import Admission
+from deployments.control.body import (
+    Malformed,
+    Unreadable,
+    read_json,
+    read_object,
+    take_revision,
+    take_text,
+)
 from deployments.control.checks import DueChecks, Watch
-from deployments.control.hooks import Hook, TooLarge, Unsigned, look_soon
-from deployments.control.ofrep import evaluate
+from deployments.control.hooks import Hook, Unsigned, look_soon
+from deployments.control.limits import LIMITS, Limits
+from deployments.control.metrics import CONTENT_TYPE, ControlMetrics
+from deployments.control.ofrep import etag_of, evaluate, evaluate_all, is_held
+from deployments.control.openapi import written
+from deployments.control.published import Published
 from deployments.control.push import Push
-from policies.errors import RefusedError, SeatrialError, UnavailableError
+from deployments.control.tally import Tally
+from policies.errors import RefusedError, SeatrialError, StaleMoveError
 from policies.vocabulary import TrafficPlan
 from tasks.connections import World
-from tasks.traffic.document import check
 
 Handler = Callable[[Request], Any]
-
-
-class Malformed(RefusedError):
-    """The request itself is wrong: nothing was asked of the switch."""
 
 
 class Control:
     """The handlers over one world. Blocking work runs in threads."""
 
-    def __init__(self, world: World, token: Token, watch: Watch, hook: Hook) -> None:
+    def __init__(self, world: World, token: Token, watch: Watch, hook: Hook, tally: Tally) -> None:
         self._world, self._token, self._watch, self._hook = world, token, watch, hook
-        self._push = Push(world.home.flags, self._document)
+        self._published = Published(world.home.flags)
+        self._push = Push(world.home.flags, self._published.document)
+        self._metrics = ControlMetrics(tally, watch, hook, self._published)
 
     async def health(self, _: Request) -> Response:
         ago = round(self._watch.seconds_ago, 1)
@@ -47,78 +59,82 @@ class Control:
 
     async def flags(self, request: Request) -> Response:
         require(request, "read", self._token)
-        return JSONResponse(await asyncio.to_thread(self._document))
+        return JSONResponse(await asyncio.to_thread(self._published.document))
 
     async def events(self, request: Request) -> Response:
         require(request, "read", self._token)
         return self._push.stream()
 
+    async def openapi(self, request: Request) -> Response:
+        require(request, "read", self._token)
+        return JSONResponse(written())
+
+    async def metrics(self, request: Request) -> Response:
+        require(request, "read", self._token)
+        text = await asyncio.to_thread(self._metrics.text)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
+
     async def plan(self, request: Request) -> Response:
         require(request, "route", self._token)
-        body = await _body(request)
-        actor = str(body.pop("actor", "route token"))
-        try:
-            plan = TrafficPlan.model_validate(body | {"model": request.path_params["model"]})
-        except ValidationError as error:
-            faults = [f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
-            raise Malformed(
-                f"No traffic plan: {'; '.join(faults)}.", advice="Send the fields of a TrafficPlan."
-            ) from error
-        return _done(await asyncio.to_thread(switch.route, self._world, plan, actor))
+        body = await read_object(request)
+        actor = take_text({"actor": "route token"} | body, "actor")
+        after = take_revision(body)
+        asked = {name: value for name, value in body.items() if name not in ("actor", "after")}
+        plan = _plan(asked | {"model": request.path_params["model"]})
+        return _done(await asyncio.to_thread(switch.route, self._world, plan, actor, after))
 
     async def kill(self, request: Request) -> Response:
         require(request, "kill", self._token)
-        body = await _body(request)
+        body = await read_object(request)
         model, to = request.path_params["model"], body.get("to")
         if to is not None and not isinstance(to, str):
             advice = "previous, baseline, degraded, error, or leave it out."
             raise Malformed("to is no text.", advice=advice)
-        reason, actor = _text(body, "reason"), _text(body, "actor")
+        reason, actor = take_text(body, "reason"), take_text(body, "actor")
         return _done(await asyncio.to_thread(switch.kill, self._world, model, to, reason, actor))
 
     async def restore(self, request: Request) -> Response:
         require(request, "kill", self._token)
-        body = await _body(request)
-        model, reason, actor = (
-            request.path_params["model"],
-            _text(body, "reason"),
-            _text(body, "actor"),
-        )
-        return _done(await asyncio.to_thread(switch.restore, self._world, model, reason, actor))
+        body = await read_object(request)
+        reason, actor = take_text(body, "reason"), take_text(body, "actor")
+        after = take_revision(body)
+        model = request.path_params["model"]
+        done = await asyncio.to_thread(switch.restore, self._world, model, reason, actor, after)
+        return _done(done)
 
     async def ofrep(self, request: Request) -> Response:
         require(request, "read", self._token)
-        document = await asyncio.to_thread(self._document)
-        status, reply = evaluate(document, request.path_params["key"], await _body(request))
+        body = await read_json(request)
+        document = await asyncio.to_thread(self._published.document)
+        status, reply = evaluate(document, request.path_params["key"], body, self._world.clock.now)
         return JSONResponse(reply, status)
 
-    def _document(self) -> dict[str, Any]:
-        """Checked like a gateway checks it: a wrong document is not handed on."""
-        try:
-            document: dict[str, Any] = json.loads(self._world.home.flags.read_bytes())
-        except FileNotFoundError as error:
-            raise UnavailableError(
-                "There is no flag document yet.", advice="seatrial adopt MODEL VERSION makes one."
-            ) from error
-        except (OSError, ValueError) as error:
-            raise UnavailableError(
-                f"flags.json is broken: {error}", advice="The next change writes a good one."
-            ) from error
-        if faults := check(document):
-            raise UnavailableError(
-                f"flags.json is wrong: {'; '.join(faults)}.",
-                advice="The next change writes a good one.",
-            )
-        return document
+    async def ofrep_all(self, request: Request) -> Response:
+        require(request, "read", self._token)
+        body = await read_json(request)
+        document = await asyncio.to_thread(self._published.document)
+        status, reply = evaluate_all(document, body, self._world.clock.now)
+        if status != 200:
+            return JSONResponse(reply, status)
+        headers = {"etag": etag_of(reply)}
+        if is_held(headers["etag"], request.headers.get("if-none-match")):
+            return Response(status_code=304, headers=headers)
+        return JSONResponse(reply, headers=headers)
 
 
 def create_app(
-    world: World, token: Token, checks: DueChecks, *, every_seconds: float = 5.0
+    world: World,
+    token: Token,
+    checks: DueChecks,
+    *,
+    every_seconds: float = 5.0,
+    limits: Limits = LIMITS,
 ) -> Starlette:
     """``checks`` is called every few seconds in a thread (see ``deployments.control.checks``)."""
     watch = Watch(checks, every_seconds)
     hook = Hook(lambda: token("hook"), lambda: look_soon(world))
-    control = Control(world, token, watch, hook)
+    tally = Tally()
+    control = Control(world, token, watch, hook, tally)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -131,38 +147,35 @@ def create_app(
             Route("/health", control.health),
             Route("/flags", control.flags),
             Route("/flags/events", control.events),
+            Route("/metrics", control.metrics),
+            Route("/openapi.json", control.openapi),
             Route("/models/{model}/plan", control.plan, methods=["POST"]),
             Route("/models/{model}/kill", control.kill, methods=["POST"]),
             Route("/models/{model}/restore", control.restore, methods=["POST"]),
             Route("/hooks/mlflow", hook.receive, methods=["POST"]),
+            Route("/ofrep/v1/evaluate/flags", control.ofrep_all, methods=["POST"]),
             Route("/ofrep/v1/evaluate/flags/{key}", control.ofrep, methods=["POST"]),
         ],
         exception_handlers={
             Denied: _denied,
             Unsigned: _unsigned,
-            TooLarge: _too_large,
+            Unreadable: _unreadable,
             SeatrialError: _failed,
             HTTPException: _http,
         },
+        middleware=[Middleware(Admission, token=token, tally=tally, limits=limits)],
         lifespan=lifespan,
     )
 
 
-async def _body(request: Request) -> dict[str, Any]:
+def _plan(asked: dict[str, Any]) -> TrafficPlan:
     try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError as error:
-        raise Malformed("The body is no JSON.", advice="Send a JSON object.") from error
-    if not isinstance(body, dict):
-        raise Malformed("The body is no JSON object.", advice="Send a JSON object.")
-    return body
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise Malformed(f"{name} is missing.", advice=f"Send {name} as text: it is recorded.")
-    return value
+        return TrafficPlan.model_validate_json(json.dumps(asked), strict=True)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
+        raise Malformed(
+            f"No traffic plan: {'; '.join(faults)}.", advice="Send the fields of a TrafficPlan."
+        ) from error
 
 
 def _done(done: switch.Done) -> Response:
@@ -182,19 +195,19 @@ async def _unsigned(_: Request, __: Exception) -> Response:
     return JSONResponse({"error": "Not authorised.", "advice": advice}, 401)
 
 
-async def _too_large(_: Request, __: Exception) -> Response:
-    return JSONResponse({"error": "The body is too large.", "advice": "At most 64 KiB."}, 413)
+async def _unreadable(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Unreadable)  # noqa: S101 - Starlette's handlers take any exception
+    return JSONResponse({"error": error.error, "advice": error.advice}, error.status)
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     assert isinstance(error, SeatrialError)  # noqa: S101 - Starlette's handlers take any exception
-    status = (
-        400 if isinstance(error, Malformed) else 409 if isinstance(error, RefusedError) else 503
-    )
+    refused = isinstance(error, RefusedError | StaleMoveError)
+    status = 400 if isinstance(error, Malformed) else 409 if refused else 503
     return JSONResponse({"error": error.message, "advice": error.advice}, status)
 
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    advice = "GET /health, /flags; POST /models/{model}/plan, /kill or /restore."
+    advice = "GET /openapi.json lists what is here; POST /models/{model}/kill takes a model out."
     return JSONResponse({"error": error.detail, "advice": advice}, error.status_code)

@@ -23,13 +23,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from deployments.control.body import read
 from policies.errors import SeatrialError
 from policies.requests import REQUEST_TAG, REQUESTER_TAG
 from tasks.connections import World
 
 OLDEST_SECONDS = 300.0  # MLflow tries a delivery for about a minute; clocks differ by less
 REMEMBERED = 10_000  # deliveries: a thousand an hour for longer than they are young enough
-MOST_BYTES = 64 * 1024
 REGISTER = "register/register"
 SOON = timedelta(seconds=30)  # a look that begins by then sees what a hint is about
 VERSION_EVENTS = ("registered_model", "model_version", "model_version_tag", "model_version_alias")
@@ -47,10 +47,6 @@ def look_soon(world: World) -> None:
 
 class Unsigned(Exception):
     """Not from the registry, or too old: told alike, so that nobody learns which."""
-
-
-class TooLarge(Exception):
-    """No registry sends this much."""
 
 
 def check_delivery(headers: Mapping[str, str], body: bytes, secret: str | None, now: float) -> str:
@@ -85,7 +81,7 @@ class Hook:
         self.fault: str | None = None
 
     async def receive(self, request: Request) -> Response:
-        body = await _read(request)
+        body = await read(request)
         delivery = check_delivery(request.headers, body, self._secret(), self._clock())
         if delivery in self._seen:
             return JSONResponse({"hint": "seen before"})
@@ -110,15 +106,6 @@ class Hook:
                 self.fault = None
             except SeatrialError as error:  # polling finds what this hint was about
                 self.fault = str(error)
-
-
-async def _read(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise TooLarge
-    return body
 
 
 def _is_of_a_version(body: bytes) -> bool:

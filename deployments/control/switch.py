@@ -11,6 +11,7 @@ from deployments.control.journal import Journal, journal_of
 from policies.errors import RefusedError, SeatrialError
 from policies.vocabulary import TrafficPlan
 from tasks.connections import World
+from tasks.traffic.document import refuse_stale
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Done:
     unrecorded: str | None  # why the ledger does not have it
 
 
-def route(world: World, plan: TrafficPlan, actor: str) -> Done:
+def route(world: World, plan: TrafficPlan, actor: str, after: int | None = None) -> Done:
     """Publish a plan by hand: recorded first, so it is refused while the ledger is away.
 
     While a release of the model is live its traffic is the release's to move; files in
-    quarantine go into no plan.
+    quarantine go into no plan. With ``after``, only while that revision is the published one:
+    an old request that is sent again moves nothing.
     """
     from tasks.ledger.record import live_releases, refuse_quarantined
 
@@ -37,8 +39,11 @@ def route(world: World, plan: TrafficPlan, actor: str) -> Done:
             advice=f"End it first: seatrial rollback {live[0].release_id} --reason WHY. Or take "
             f"the model itself out of service: seatrial kill {plan.model} --reason WHY",
         )
+    if (current := _held(world, plan)) is not None:
+        return Done(current, None, None)
+    _refuse_stale(world, plan.model, after)
     _note(world, "routed", plan.model, actor, {"plan": plan.model_dump(mode="json")})
-    return Done(world.router.apply(plan), None, None)
+    return Done(world.router.apply(plan, after=after), None, None)
 
 
 def kill(
@@ -65,10 +70,11 @@ def kill(
     return Done(plan, target, _try_to_note(world, journal, id_, "kill", actor, payload))
 
 
-def restore(world: World, model: str, reason: str, actor: str) -> Done:
+def restore(world: World, model: str, reason: str, actor: str, after: int | None = None) -> Done:
+    """Lift a kill; with ``after``, only the one that was published as this revision."""
     journal = journal_of(world)
     id_ = journal.asked("restore", model, actor, reason, _now(world, model))
-    plan = world.router.restore(model, actor)
+    plan = world.router.restore(model, actor, after=after)
     payload = {"model": model, "reason": reason}
     journal.moved(id_, payload)
     return Done(plan, None, _try_to_note(world, journal, id_, "restore", actor, payload))
@@ -80,6 +86,21 @@ def _now(world: World, model: str) -> datetime:
         return world.clock.now(model)
     except SeatrialError:
         return datetime.now(UTC)
+
+
+def _held(world: World, plan: TrafficPlan) -> TrafficPlan | None:
+    """The published plan when it is this one already: the same request sent again."""
+    current = world.router.current(plan.model)
+    if current is None or world.router.killed_to(plan.model) is not None:
+        return None
+    return current if current == plan.model_copy(update={"revision": current.revision}) else None
+
+
+def _refuse_stale(world: World, model: str, after: int | None) -> None:
+    """Before anything is recorded; ``apply`` asks once more under the writers' lock."""
+    if after is not None:
+        current = world.router.current(model)
+        refuse_stale(model, 0 if current is None else current.revision, after)
 
 
 def _try_to_note(

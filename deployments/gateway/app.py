@@ -14,15 +14,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deployments.gateway.gateway import Gateway
+from deployments.gateway.metrics import CONTENT_TYPE, GatewayMetrics
+from deployments.gateway.openapi import MOST_TIMED_CALLS, SCORED, written
 from deployments.gateway.request import Refusal, read_body, read_list, read_outcomes, read_rows
 from policies.errors import UnavailableError
-
-_SCORED = ("champion", "candidate", "previous")
-_MOST_TIMED_CALLS = 1000
 
 
 def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starlette:
     """``route_token`` is asked at every use, so a token made after the start counts."""
+
+    metrics = GatewayMetrics(gateway)
+
+    async def scraped(_: Request) -> Response:
+        return Response(await metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(written())
 
     async def health(_: Request) -> Response:
         counts, spool = gateway.counts, gateway.spool
@@ -75,10 +82,10 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
         rows = read_list(body, "rows", gateway.options.request_rows)
         calls, features = body.get("timed_calls", 0), body.get("features", False)
         name = request.path_params["variant"]
-        if name not in _SCORED or not all(isinstance(row, dict) for row in rows):
-            raise Refusal(400, "Not a variant and a list of rows.", f"Variants: {_SCORED}.")
-        if type(calls) is not int or not 0 <= calls <= _MOST_TIMED_CALLS:
-            raise Refusal(400, "timed_calls is out of range.", f"0 to {_MOST_TIMED_CALLS}.")
+        if name not in SCORED or not all(isinstance(row, dict) for row in rows):
+            raise Refusal(400, "Not a variant and a list of rows.", f"Variants: {SCORED}.")
+        if type(calls) is not int or not 0 <= calls <= MOST_TIMED_CALLS:
+            raise Refusal(400, "timed_calls is out of range.", f"0 to {MOST_TIMED_CALLS}.")
         model = request.path_params["model"]
         probe = await gateway.probe(model, name, rows, calls, features is True)
         return JSONResponse(probe.model_dump(mode="json"))
@@ -93,6 +100,8 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
         routes=[
             Route("/health", health),
             Route("/ready", ready),
+            Route("/metrics", scraped),
+            Route("/openapi.json", openapi),
             Route("/observe/{model}", observe),
             Route("/models/{model}/predict", predict, methods=["POST"]),
             Route("/models/{model}/outcomes", outcomes, methods=["POST"]),
@@ -126,5 +135,5 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    advice = "GET /health, /ready, /observe/{model}; POST /models/{model}/predict or /outcomes."
+    advice = "GET /openapi.json lists what is here; POST /models/{model}/predict asks a model."
     return JSONResponse({"error": str(error.detail), "advice": advice}, error.status_code)

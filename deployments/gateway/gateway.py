@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from threading import Event
 from typing import Any
 
 from deployments.gateway.answering import Answering, Asked, Call, Counts, Given, lines
+from deployments.gateway.latencies import Latencies
 from deployments.gateway.options import Options
 from deployments.gateway.recent import Posted, Recent, Tally
 from deployments.gateway.request import Refusal, check_rows
@@ -37,6 +39,7 @@ class Gateway:
     def __init__(self, options: Options, clock: Clock) -> None:
         self.options = options
         self.counts = Counts()
+        self.latencies = Latencies()
         self.recent = Recent(options.recent_ids)
         self.document_error: str | None = None
         self._clock = clock
@@ -44,6 +47,7 @@ class Gateway:
         self._held: dict[str, Any] | None = None
         self._stations: dict[str, Station] = {}
         self._warm = False
+        self._confirmed = time.monotonic()
         self._closing = Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.spool = Spool(
@@ -65,6 +69,15 @@ class Gateway:
         if self.counts.background:
             await asyncio.wait(self.counts.background, timeout=1.0)
         await asyncio.to_thread(self.spool.close)
+
+    @property
+    def models(self) -> list[str]:
+        return sorted(self._stations)
+
+    @property
+    def plan_age_seconds(self) -> float:
+        """Since what is in force was last seen to be what is published."""
+        return time.monotonic() - self._confirmed
 
     def not_ready(self) -> list[str]:
         """What has still to happen before every model answers; empty when ready."""
@@ -146,11 +159,14 @@ class Gateway:
         call: Call,
     ) -> None:
         replica = self.options.replica
+        self.latencies.add(active.plan.model, arm, call.latency_ms)
         self.spool.append("predictions", lines(active, arm, served, call, rows, now, replica))
 
     async def _watch(self) -> None:
         while True:
             self._look()
+            if self._held is not None and self.document_error is None:
+                self._confirmed = time.monotonic()
             await asyncio.sleep(self.options.poll_seconds)
 
     def _look(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from policies.vocabulary import Audience
 
@@ -27,6 +27,15 @@ def belongs(
         and (not audience.regions or region in audience.regions)
         and _is_in_hours(audience, local_hour(audience, now))
     )
+
+
+def has_zone(audience: Audience) -> bool:
+    """Whether this machine knows its time zone: asking for an hour of it fails otherwise."""
+    try:
+        ZoneInfo(audience.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is a directory
+        return False
+    return True
 
 
 def local_hour(audience: Audience, now: datetime) -> int:

@@ -63,7 +63,7 @@ def apply(
         )
     flag = document["flags"].get(plan.model)
     if flag is None:
-        _refuse_stale(plan.model, 0, after)
+        refuse_stale(plan.model, 0, after)
         return _with(document, plan.model_copy(update={"revision": 1}), None)
     if (kill := kill_of(flag)) is not None:
         raise RefusedError(
@@ -74,14 +74,14 @@ def apply(
     current = plan_of(plan.model, flag)
     if current == plan.model_copy(update={"revision": current.revision}):
         return dict(document), current
-    _refuse_stale(plan.model, current.revision, after)
+    refuse_stale(plan.model, current.revision, after)
     return _with(document, plan.model_copy(update={"revision": current.revision + 1}), None)
 
 
-def _refuse_stale(model: str, published: int, after: int | None) -> None:
+def refuse_stale(model: str, published: int, after: int | None) -> None:
     if after is not None and published != after:
         raise StaleMoveError(
-            f"{model} is at revision {published}; this plan was decided at {after}.",
+            f"{model} is at revision {published}; this was decided at {after}.",
             advice="Somebody moved the traffic meanwhile: read the ledger and decide again.",
         )
 
@@ -92,7 +92,8 @@ def kill(
     """Take the model out of service. What ``to`` names and is not there: the next in the chain.
 
     A kill must not fail because the previous version was never recorded; ``degraded`` and
-    ``error`` are always there. Killing again replaces target and reason.
+    ``error`` are always there. Killing again replaces target and reason; the very same kill
+    changes nothing.
     """
     flag = _known(document, model)
     if to is not None and to not in KILL_TARGETS:
@@ -101,10 +102,13 @@ def kill(
             advice="Name previous, baseline, degraded, error, or champion to drop the candidate "
             "only.",
         )
-    plan = _next(plan_of(model, flag))
+    plan = plan_of(model, flag)
     there = {*flag["variants"], "degraded", "error"}
     target = next(name for name in _down_from(to, plan.fallback) if name in there)
-    return _with(document, plan, Kill(to=target, reason=reason, actor=actor))
+    asked = Kill(to=target, reason=reason, actor=actor)
+    if kill_of(flag) == asked:
+        return dict(document), plan
+    return _with(document, _next(plan), asked)
 
 
 def _down_from(to: str | None, chain: Sequence[str]) -> tuple[str, ...]:
@@ -115,8 +119,13 @@ def _down_from(to: str | None, chain: Sequence[str]) -> tuple[str, ...]:
     return (to, *below, "error")
 
 
-def restore(document: Mapping[str, Any], model: str) -> tuple[Document, TrafficPlan]:
+def restore(
+    document: Mapping[str, Any], model: str, after: int | None = None
+) -> tuple[Document, TrafficPlan]:
     """Lift the kill: the champion answers again, the candidate gets nothing.
+
+    With ``after``, only while that revision is the published one: a restore that is sent twice
+    must not lift a kill that somebody gave in between.
 
     What was on trial when the model was killed comes back only when its release applies a
     plan again, never because somebody lifted a kill.
@@ -125,6 +134,7 @@ def restore(document: Mapping[str, Any], model: str) -> tuple[Document, TrafficP
     plan = plan_of(model, flag)
     if kill_of(flag) is None:
         return dict(document), plan
+    refuse_stale(model, plan.revision, after)
     return _with(document, _next(plan, weight_bp=0, mirror=False), None)
 
 

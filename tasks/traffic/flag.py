@@ -20,7 +20,7 @@ from policies.vocabulary import (
     TrafficVariant,
     Value,
 )
-from tasks.traffic.audience import rule_of
+from tasks.traffic.audience import has_zone, rule_of
 
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 RULE = "rule"  # version and digest of the declared baseline rule
@@ -98,6 +98,8 @@ def faults_of(plan: TrafficPlan) -> list[str]:
         faults.append("traffic or a mirror is asked for a candidate that is not named")
     if plan.candidate is not None and plan.candidate == plan.champion:
         faults.append("candidate and champion are the same version")
+    if plan.audience is not None and not has_zone(plan.audience):
+        faults.append(f"the audience's time zone {plan.audience.time_zone} is unknown")
     return faults
 
 

@@ -42,7 +42,8 @@ class Router(Protocol):
         Outranks every revision until ``restore``. Never needs anything but the flag document.
         """
 
-    def restore(self, model: str, actor: str) -> TrafficPlan: ...
+    def restore(self, model: str, actor: str, *, after: int | None = None) -> TrafficPlan:
+        """Lift the kill. ``after``: only the one published as this revision, as for ``apply``."""
 
     def killed_to(self, model: str) -> str | None: ...
 

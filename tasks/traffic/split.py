@@ -19,7 +19,8 @@ from tasks.traffic.flag import split_in
 
 def bucket_of(key: str, unit: str, total: int = FULL_WEIGHT_BP) -> int:
     """The unit's place in ``[0, total)``; it depends on nothing else."""
-    hashed: int = mmh3.hash(key + unit, signed=False)
+    # Bytes, because mmh3 5.3 ends the process on a text that has none: half a surrogate pair.
+    hashed: int = mmh3.hash((key + unit).encode(), signed=False)
     return hashed * total >> 32
 
 

@@ -47,8 +47,8 @@ class FlagDocumentRouter:
     def kill(self, model: str, to: str | None, reason: str, actor: str) -> TrafficPlan:
         return self._publish(lambda document: documents.kill(document, model, to, reason, actor))
 
-    def restore(self, model: str, actor: str) -> TrafficPlan:
-        return self._publish(lambda document: documents.restore(document, model))
+    def restore(self, model: str, actor: str, *, after: int | None = None) -> TrafficPlan:
+        return self._publish(lambda document: documents.restore(document, model, after))
 
     def killed_to(self, model: str) -> str | None:
         flag = self._read()["flags"].get(model)

@@ -37,9 +37,9 @@ class MemoryRouter:
             self._document, plan = documents.kill(self._document, model, to, reason, actor)
             return plan
 
-    def restore(self, model: str, actor: str) -> TrafficPlan:
+    def restore(self, model: str, actor: str, *, after: int | None = None) -> TrafficPlan:
         with self._lock:
-            self._document, plan = documents.restore(self._document, model)
+            self._document, plan = documents.restore(self._document, model, after)
             return plan
 
     def killed_to(self, model: str) -> str | None:

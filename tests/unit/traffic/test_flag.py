@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import RefusedError
-from policies.vocabulary import ModelRef, TrafficPlan, TrafficVariant
+from policies.vocabulary import Audience, ModelRef, TrafficPlan, TrafficVariant
 from tasks.traffic import document as documents
 from tasks.traffic.document import check
 from tasks.traffic.flag import Kill, faults_of, flag_of, kill_of, plan_of
@@ -145,6 +145,7 @@ def test_successors() -> None:
         ({"candidate": None}, "not named"),
         ({"candidate": PLAN.champion}, "same version"),
         ({"model": "n"}, "not of n"),
+        ({"audience": Audience(hours=(1, 5), time_zone="Mars/Base")}, "Mars/Base is unknown"),
     ],
 )
 def test_wrong_plans_change_nothing(change: dict[str, Any], fault: str) -> None:

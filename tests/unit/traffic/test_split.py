@@ -85,3 +85,9 @@ def test_models_are_split_independently() -> None:
 
 def test_without_a_unit_the_default_answers() -> None:
     assert variant_of("m", flag_of(plan(10_000)), "") == "champion"
+
+
+def test_a_text_without_bytes_is_refused_and_ends_no_process() -> None:
+    """Half a surrogate pair, which JSON can carry, has no UTF-8: mmh3 5.3 crashes on it."""
+    with pytest.raises(UnicodeEncodeError):
+        bucket_of("m", "\ud800")
