@@ -15,6 +15,7 @@ import uvicorn
 from deployments.gateway.app import create_app
 from deployments.gateway.gateway import Gateway
 from deployments.gateway.options import Options
+from policies.errors import RefusedError
 from tasks.orchestrator.clock import ReplayClock
 
 _ENVIRONMENT = {
@@ -39,7 +40,10 @@ def main() -> None:
         candidate_memory_mb=arguments.candidate_memory_mb,
         rotate_seconds=arguments.rotate_seconds,
     )
-    gateway = Gateway(options, ReplayClock(home / "clock"))
+    try:
+        gateway = Gateway(options, ReplayClock(home / "clock"))
+    except RefusedError as error:
+        sys.exit(f"{error} {error.advice}")
     app = create_app(gateway, lambda: _token(home))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)

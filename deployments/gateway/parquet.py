@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,24 @@ COLUMNS: dict[str, dict[str, str]] = {
         "score": _NUMBER,
         "error": _TEXT,
         "latency_ms": _NUMBER,
+        "reason": _TEXT,
         "replica": _TEXT,
     },
     "inputs": {"at": _TEXT, "model": _TEXT, "id": _TEXT, "inputs": _TEXT},  # inputs: JSON text
     "outcomes": {"at": _TEXT, "model": _TEXT, "id": _TEXT, "label": _NUMBER},
     "metrics": {"at": _TEXT, "model": _TEXT, "id": _TEXT, "metric": _TEXT, "value": _NUMBER},
+    "drops": {
+        "at": _TEXT,
+        "until": _TEXT,
+        "model": _TEXT,
+        "release": _TEXT,
+        "step": _TEXT,
+        "kind": _TEXT,
+        "lines": _WHOLE,
+        "replica": _TEXT,
+    },
 }
+UNREADABLE = (ValueError, TypeError, OverflowError, AttributeError)  # lines that are no such lines
 
 
 def to_parquet(kind: str, source: Path) -> Path:
@@ -39,22 +53,34 @@ def to_parquet(kind: str, source: Path) -> Path:
     import pyarrow
     import pyarrow.parquet
 
-    columns = COLUMNS[kind]
-    lines = [_flat(line) for line in _lines(source)]
-    types = pyarrow.schema([(name, getattr(pyarrow, word)()) for name, word in columns.items()])
+    content = source.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    columns = [(name, getattr(pyarrow, word)()) for name, word in COLUMNS[kind].items()]
+    table = _table(kind, whole, pyarrow.schema(columns))
     target = source.with_suffix(".parquet")
     temporary = target.with_suffix(".part")
-    pyarrow.parquet.write_table(
-        pyarrow.Table.from_pylist(lines, schema=types), temporary, compression="zstd"
-    )
+    with temporary.open("wb") as file:
+        pyarrow.parquet.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())  # before the text goes: a machine that stops loses neither
     temporary.replace(target)
     return target
 
 
-def _lines(source: Path) -> list[dict[str, Any]]:
-    *whole, torn = source.read_bytes().split(b"\n")
-    del torn  # empty after a complete last line
-    return [json.loads(line) for line in whole]
+def _table(kind: str, whole: bytes, schema: Any) -> Any:
+    """Flat lines are read without Python, which would keep requests waiting for the interpreter."""
+    import pyarrow
+    import pyarrow.json
+
+    if whole and kind != "inputs":
+        reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(whole))
+        parsing = pyarrow.json.ParseOptions(
+            explicit_schema=schema, unexpected_field_behavior="ignore"
+        )
+        with contextlib.suppress(pyarrow.ArrowInvalid):  # NaN, which JSON does not have
+            return pyarrow.json.read_json(pyarrow.BufferReader(whole), reading, parsing)
+    lines = [_flat(json.loads(line)) for line in whole.splitlines()]
+    return pyarrow.Table.from_pylist(lines, schema=schema)
 
 
 def _flat(line: dict[str, Any]) -> dict[str, Any]:

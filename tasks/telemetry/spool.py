@@ -20,6 +20,10 @@ COLUMNS = {
         "value": "DOUBLE",
     },
     "inputs": {"at": "VARCHAR", "model": "VARCHAR", "id": "VARCHAR", "inputs": "VARCHAR"},
+    "drops": {
+        "at": "VARCHAR", "until": "VARCHAR", "model": "VARCHAR", "release": "VARCHAR",
+        "step": "VARCHAR", "kind": "VARCHAR", "lines": "BIGINT",
+    },
 }  # fmt: skip
 
 
@@ -31,9 +35,11 @@ def files_of(spool: Path, kind: str) -> tuple[list[Path], list[Path]]:
             f"There is no spool folder {folder}.",
             advice="Start the gateway, or check --home: it creates the folder.",
         )
+    # Text first: a file that turns into Parquet meanwhile is then seen as one or the other.
+    text = sorted(folder.glob("*.jsonl"))
     parquet = sorted(folder.glob("*.parquet"))
     complete = {path.stem for path in parquet}
-    return [p for p in sorted(folder.glob("*.jsonl")) if p.stem not in complete], parquet
+    return [path for path in text if path.stem not in complete], parquet
 
 
 def whole_lines(path: Path) -> bytes:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 from tasks.telemetry.spool import COLUMNS, files_of, whole_lines
 
 IBIS_TYPES = {"VARCHAR": "string", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}
-TRIES = 3  # a text file may turn into Parquet between listing and reading
+TIMES = {"at", "until"}
 
 
 def load(con: Any, spool: Path, kind: str, model: str | None) -> Any:
     """One table of all files of a kind, in the connection's own memory."""
-    for left in reversed(range(TRIES)):
-        try:
-            return _load(con, kind, *files_of(spool, kind), model=model)
-        except FileNotFoundError:
-            if not left:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _load(
-    con: Any, kind: str, text: Sequence[Path], parquet: Sequence[Path], *, model: str | None
-) -> Any:
     import ibis
 
+    text, parquet = files_of(spool, kind)
     parts = []
     with TemporaryDirectory(prefix="seatrial-") as folder:
         snapshot = Path(folder) / "lines.jsonl"
         with snapshot.open("wb") as target:
-            target.writelines(whole_lines(path) for path in text)
+            parquet += [turned for path in text if (turned := _copy(path, target))]
         if snapshot.stat().st_size:
             parts.append(con.read_json(snapshot, columns=COLUMNS[kind], format="newline_delimited"))
         if parquet:
@@ -44,6 +32,18 @@ def _load(
         return con.create_table(kind, ibis.union(*typed) if len(typed) > 1 else typed[0], temp=True)
 
 
+def _copy(path: Path, target: IO[bytes]) -> Path | None:
+    """Its whole lines; or the Parquet file that it has turned into since it was listed."""
+    try:
+        target.write(whole_lines(path))
+    except FileNotFoundError:
+        turned = path.with_suffix(".parquet")
+        if turned.exists():
+            return turned
+        raise
+    return None
+
+
 def _typed(table: Any, kind: str) -> Any:
     import ibis
 
@@ -51,12 +51,14 @@ def _typed(table: Any, kind: str) -> Any:
         name: (table[name] if name in table.columns else ibis.null()).cast(IBIS_TYPES[word])
         for name, word in COLUMNS[kind].items()
     }
-    at = columns.pop("at").cast("timestamp('UTC')").cast("timestamp")
-    return table.select(at=at, **columns)
+    for name in TIMES & columns.keys():
+        columns[name] = columns[name].cast("timestamp('UTC')").cast("timestamp")
+    return table.select(**columns)
 
 
 def nothing(kind: str) -> Any:
     import ibis
 
     types = {name: IBIS_TYPES[word] for name, word in COLUMNS[kind].items()}
-    return ibis.memtable([], schema={**types, "at": "timestamp"})
+    times = dict.fromkeys(TIMES & types.keys(), "timestamp")
+    return ibis.memtable([], schema={**types, **times})
