@@ -33,7 +33,7 @@ def weighed(log: Log, state: Release, step: Step) -> list[Evidence]:
             *weigh(policy, step, observation.windows),
             *(broken(name, error) for name, error in observation.unreadable.items()),
             rows_evidence(policy, step, observation),
-            coverage_evidence(policy, observation, now),
+            coverage_evidence(policy, step, observation, now),
             *inputs_evidence(policy, observation),
             *inputs_moved(state, now),
         ]

@@ -28,6 +28,16 @@ class Coverage(Value):
     labelled: int  # of the mature ones, with a label
 
 
+class Logged(Value):
+    """How much of what one step of a release left in the log of predictions is there."""
+
+    step: str
+    lines: int  # of either arm, that can be read
+    lost: int = 0  # of which those who write the log say that they are missing
+    since: datetime | None = None  # the first and the last of those
+    until: datetime | None = None
+
+
 class SampleRow(Value):
     inputs: dict[str, Any]
     label: float | None
@@ -123,6 +133,7 @@ class Survey(Value):
 
     model: str
     lines: int  # predictions, of either arm
+    lost: int = 0  # that are known not to be there
     served: int  # rows that were answered
     newest: datetime | None = None
     repeated: int = 0  # lines beyond the first of a row and arm
@@ -196,6 +207,9 @@ class Telemetry(Protocol):
         neither. Only days whose last row's horizon has passed. Labels are covered as in the arm
         that has fewer of its own.
         """
+
+    def logged(self, release_id: str, *, now: datetime) -> Sequence[Logged]:
+        """Lines that are there, and lines that are known to be lost, by step."""
 
     def segment_windows(
         self,

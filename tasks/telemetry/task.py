@@ -21,6 +21,7 @@ from tasks.telemetry.log_buckets import slow_beyond
 from tasks.telemetry.ports import (
     Coverage,
     Exposure,
+    Logged,
     SampleRow,
     Telemetry,
     UnitMetric,
@@ -37,6 +38,7 @@ class Observation(Value):
 
     windows: Mapping[str, tuple[WindowPair, ...]]  # of a segment: under "guardrail · column value"
     coverage: Coverage
+    logged: tuple[Logged, ...] = ()
     varied: tuple[Variety, ...] = ()
     unreadable: Mapping[str, str] = {}  # by guardrail: why its values cannot be summed
 
@@ -107,6 +109,7 @@ def _observed(
     return Observation(
         windows=windows,
         coverage=coverage,
+        logged=tuple(source.logged(release_id, now=now)),
         varied=_varied(source, model, policy, now),
         unreadable=unreadable,
     )
@@ -259,24 +262,33 @@ def inputs_evidence(policy: ReleasePolicy, observation: Observation) -> list[Evi
     return [frozen_check(policy.frozen_inputs, observation.varied)]
 
 
-def coverage_evidence(policy: ReleasePolicy, observation: Observation, now: datetime) -> Evidence:
-    """Paired evidence with too many rows missing, or none of late, is no comparison."""
+def coverage_evidence(
+    policy: ReleasePolicy, step: Step, observation: Observation, now: datetime
+) -> Evidence:
+    """Paired evidence with too many rows missing, or none of late, is no comparison.
+
+    Lines that the log is known to have lost are rows that nobody compared: also a live step
+    of which too many are missing shows nothing, however well the rest looks.
+    """
     coverage = observation.coverage
+    kept, lost = _kept(observation.logged, step)
     stopped = _labels_stopped(policy, observation, now)
     mirrored = coverage.both / coverage.served if coverage.served else None
     labelled = coverage.labelled / coverage.mature if coverage.mature else None
     detail = (
         f"{coverage.both} of {coverage.served} requests were scored by both models, "
-        f"{coverage.labelled} of {coverage.mature} mature ones have a label."
+        f"{coverage.labelled} of {coverage.mature} mature ones have a label.{lost}"
     )
     status = "ok"
-    if mirrored is None or labelled is None:
+    if kept < policy.labels.min_mirror_coverage:
+        status = "invalid"
+    elif mirrored is None or labelled is None:
         status = "scarce"
     elif stopped is not None:
         status, detail = "invalid", f"{stopped} {detail}"
     elif mirrored < policy.labels.min_mirror_coverage or labelled < policy.labels.min_maturity:
         status = "invalid"
-    worst = None if labelled is None or mirrored is None else 1.0 - min(mirrored, labelled)
+    worst = None if labelled is None or mirrored is None else 1.0 - min(mirrored, labelled, kept)
     return Evidence.model_validate(
         {
             "name": "coverage",
@@ -288,6 +300,24 @@ def coverage_evidence(policy: ReleasePolicy, observation: Observation, now: date
             "unit": "share missing",
             "detail": detail,
         }
+    )
+
+
+def _kept(logged: Sequence[Logged], step: Step) -> tuple[float, str]:
+    """The share of the log's lines that are there, of the release or of this step: the less."""
+    parts = [part for part in (logged, [x for x in logged if x.step == step.name]) if part]
+    sums = [(sum(x.lines for x in part), sum(x.lost for x in part)) for part in parts]
+    share, lines, lost = min(
+        ((there / (there + lost), there, lost) for there, lost in sums if there + lost),
+        default=(1.0, 0, 0),
+    )
+    if not lost:
+        return 1.0, ""
+    since = min(x.since for x in logged if x.since is not None)
+    until = max(x.until for x in logged if x.until is not None)
+    return share, (
+        f" Of {lines + lost} lines of the log {lost} were lost, "
+        f"from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC."
     )
 
 

@@ -28,6 +28,8 @@ def checks(
 ) -> Iterator[Check]:
     """Every check, in the order in which a release would stumble over it."""
     yield _newest(survey, now)
+    if survey.lost:
+        yield _lost(survey)
     yield _repeated(survey)
     yield _scores(survey)
     yield _clocks(survey)
@@ -50,6 +52,16 @@ def _newest(survey: Survey, now: datetime) -> Check:
     age = now - survey.newest
     told = f"{survey.served:,} rows answered, the newest {_age(age)} ago"
     return _check("predictions", age <= STALE, told, advice)
+
+
+def _lost(survey: Survey) -> Check:
+    lines = survey.lines + survey.lost
+    return _check(
+        "log of predictions",
+        False,
+        f"{survey.lost:,} of {lines:,} lines are known to be lost",
+        "Look at the disk of the gateway: they count as missing rows in every comparison.",
+    )
 
 
 def _repeated(survey: Survey) -> Check:

@@ -28,6 +28,7 @@ from tasks.telemetry.ports import (
     Exposure,
     Inspection,
     LogCounts,
+    Logged,
     MetricSeen,
     Source,
     Survey,
@@ -41,13 +42,13 @@ from tests.contract.own_tables import in_own_tables
 Event = dict[str, Any]
 
 Make = Callable[..., Source]
-KINDS = ("predictions", "outcomes", "inputs", "metrics")
+KINDS = ("predictions", "outcomes", "inputs", "metrics", "drops")
 RELEASE, MODEL, ZONE = "r1", "flight-delay", "America/New_York"
 MIDNIGHT = datetime(2013, 5, 1, 4, tzinfo=UTC)  # in New York
 TYPES = {
     "weight_bp": pyarrow.int64(), "revision": pyarrow.int64(), "served": pyarrow.bool_(),
     "score": pyarrow.float64(), "latency_ms": pyarrow.float64(), "label": pyarrow.float64(),
-    "value": pyarrow.float64(),
+    "value": pyarrow.float64(), "lines": pyarrow.int64(),
 }  # fmt: skip
 
 
@@ -753,6 +754,44 @@ def test_rows_that_one_model_missed_are_no_pairs(make: Make) -> None:
     assert [w.paired.n for w in windows if w.paired] == [1]
 
 
+def drop(at: datetime, lines: int, **more: Any) -> Event:
+    """What a gateway writes when lines could not be written."""
+    then = {"at": at, "until": at + HOUR}
+    times = {name: moment.isoformat(timespec="microseconds") for name, moment in then.items()}
+    same = {"model": MODEL, "release": RELEASE, "step": "shadow", "kind": "predictions"}
+    return {**times, **same, "lines": lines, "replica": "a", **more}
+
+
+def test_lines_known_to_be_lost_are_told_beside_those_that_are_there(
+    make: Make, request: pytest.FixtureRequest
+) -> None:
+    """By step, of this release, of its predictions and until now; tables of one's own know none."""
+    rows = [*pair("a", NOON, 0.5, 0.6), *pair("b", NOON, 0.5, 0.6, step="canary 5 %")]
+    other = [score("c", "champion", NOON, release="r2")]
+    drops = [
+        drop(NOON, 3),
+        drop(NOON + 2 * HOUR, 4, replica="b"),
+        drop(NOON, 5, step="ramp 25 %"),
+        drop(NOON, 100, release="r2"),
+        drop(NOON, 200, release=None, step=None),
+        drop(NOON, 300, kind="inputs"),
+        drop(LATER + HOUR, 400),
+    ]
+    telemetry = make(predictions=[*rows, *other], drops=drops)
+    lost = {
+        "shadow": {"lost": 7, "since": NOON, "until": NOON + 3 * HOUR},
+        "ramp 25 %": {"lost": 5, "since": NOON, "until": NOON + HOUR},
+    }
+    if "mapped" in request.node.name:
+        lost = {}
+    lines = {"shadow": 2, "canary 5 %": 2} | dict.fromkeys(lost.keys() - {"shadow"}, 0)
+    expected = [Logged(step=s, lines=lines[s], **lost.get(s, {})) for s in sorted(lines)]
+    assert list(telemetry.logged(RELEASE, now=LATER)) == expected
+    with telemetry.looking(MODEL) as reading:
+        assert list(reading.logged(RELEASE, now=LATER)) == expected
+    assert survey(telemetry).lost == (712 if lost else 0)  # of the model, whatever its release
+
+
 def test_steps_are_kept_apart(make: Make) -> None:
     """A day on which the step changed has a window for each step."""
     rows = [*pair("a", NOON, 0.5, 0.6), *pair("b", NOON + HOUR, 0.5, 0.7, step="canary 5 %")]
@@ -1242,7 +1281,7 @@ def test_a_quarter_of_flights_is_read_in_a_moment(tmp_path: Path) -> None:
         rows += pair(str(n), at, 0.2 + (n % 7) / 10, 0.2 + (n % 11) / 20)
         labels.append(label(str(n), at + HOUR, float(n % 3 == 0)))
     spool = tmp_path / "spool"
-    for kind in ("inputs", "metrics"):
+    for kind in ("inputs", "metrics", "drops"):
         (spool / kind).mkdir(parents=True)
     for kind, events in (("predictions", rows), ("outcomes", labels)):
         (spool / kind).mkdir()

@@ -189,6 +189,7 @@ class MemoryWorld(World):
         self.lost: Callable[[str, int], bool] = lambda _, __: False  # values that never come
         self.metric = "revenue"  # as it is posted
         self.strays: Callable[[int], bool] = lambda _: False  # sent to the champion all the same
+        self.unlogged: Callable[[int], bool] = lambda _: False  # lines that reached no file
         self.takes: Takes = lambda _, __: 5.0  # milliseconds of an arm
         self.every = EVERY
         self.frozen: Row = {}  # what a feed that has stopped sends
@@ -325,9 +326,13 @@ class MemoryWorld(World):
         lines = self._lines(plan, same, row, number)
         if not any(line["served"] and line["arm"] == self.unheard for line in lines):
             self.telemetry.outcomes.append({**_keys(same), "at": _text(known), "label": label})
-        self.telemetry.predictions += [
-            same | line | {"latency_ms": self.takes(line["arm"], number)} for line in lines
-        ]
+        if self.unlogged(number):
+            lost = {"until": same["at"], "kind": "predictions", "lines": len(lines)}
+            self.telemetry.drops.append(same | lost)
+        else:
+            self.telemetry.predictions += [
+                same | line | {"latency_ms": self.takes(line["arm"], number)} for line in lines
+            ]
         arm = next((line["arm"] for line in lines if line["served"]), "")
         if self.earns is not None and not self.lost(arm, number):
             value = self.earns(arm, same["unit"])

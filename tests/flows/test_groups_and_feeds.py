@@ -131,3 +131,40 @@ def test_inputs_that_move_make_no_comparison_and_harm_nobody(world: MemoryWorld)
     assert [each["status"] for each in moved] == ["invalid"]
     assert "Jensen-Shannon distance: side" in moved[0]["detail"]
     assert last["verdict"]["finding"] == Finding.INVALID
+
+
+def _loses_a_fifth(world: MemoryWorld) -> None:
+    """From the canary on, as when a disk is full now and then."""
+    world.unlogged = lambda number: number // 20 % 5 == 0
+
+
+def test_lines_that_the_log_lost_are_missing_and_no_health(world: MemoryWorld) -> None:
+    """What is there looks well; a fifth of the canary is not there, and nobody passes on the rest.
+
+    At its first look the whole release has lost less than its policy allows; the canary has not.
+    """
+    world.happenings.append(Happening("canary 30 %", lambda: _loses_a_fifth(world)))
+    told = world.release(policy="score-short")
+    assert (told.ended, told.steps()[-1]) == ("HELD", "canary 30 %")
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    (coverage,) = [each for each in last["evidence"] if each["name"] == "coverage"]
+    assert (coverage["status"], last["verdict"]["finding"]) == ("invalid", Finding.INVALID)
+    assert "lines of the log" in last["verdict"]["reason"]
+    assert "were lost, from 2024-01-" in last["verdict"]["reason"]
+
+
+def test_a_few_lost_lines_hold_nobody_up(world: MemoryWorld) -> None:
+    """As few as the policy allows to be missing, and they are on the record of the look."""
+    world.unlogged = lambda number: number // 20 % 25 == 0
+    told = world.release(policy="score-short")
+    assert told.ended == "RELEASED"
+    last = [e.payload for e in told.entries if e.kind == "looked"][-1]
+    (coverage,) = [each for each in last["evidence"] if each["name"] == "coverage"]
+    assert "were lost" in coverage["detail"] and 0.02 < coverage["effect"] < 0.1
+
+
+def test_harm_rolls_back_also_where_lines_were_lost(world: MemoryWorld) -> None:
+    world.register("3", slope=2.0, fails_from_bp=3000)
+    world.happenings.append(Happening("canary 30 %", lambda: _loses_a_fifth(world)))
+    told = world.release("3", policy="score-short")
+    assert (told.ended, told.steps()[-1]) == ("ROLLED BACK", "canary 30 %")

@@ -43,6 +43,7 @@ from tasks.telemetry.ports import (
     Coverage,
     Exposure,
     LogCounts,
+    Logged,
     SampleRow,
     Survey,
     UnitHistory,
@@ -97,6 +98,12 @@ class IbisTelemetry:
         horizon = timedelta(hours=horizon_hours)
         with self._open("predictions", "outcomes") as source:
             return served_losses(source, release_id, metric, now, horizon, time_zone)
+
+    def logged(self, release_id: str, *, now: datetime) -> Sequence[Logged]:
+        from tasks.telemetry.adapters.ibis_logged import logged
+
+        with self._open("predictions", "drops") as source:
+            return logged(source, release_id, now)
 
     def segment_windows(
         self,
@@ -205,7 +212,7 @@ class IbisTelemetry:
     ) -> Survey:
         from tasks.telemetry.adapters.ibis_survey import survey
 
-        with self._open("predictions", "outcomes", "metrics", model=model) as source:
+        with self._open("predictions", "outcomes", "metrics", "drops", model=model) as source:
             return survey(source, model, release_id, since, now, timedelta(hours=horizon_hours))
 
     def answered(self, model: str, version: str) -> Iterator[Answered]:

@@ -30,8 +30,11 @@ def survey(
     told = {**_lines(rows, now), **_labels(outcomes, known, now, horizon)}
     told["from_the_future"] += told.pop("labels_from_the_future")
     labelled = source.keep("labelled", _labelled(rows, outcomes, now))
+    drops = _of(source.tables["drops"], model, since)
+    lost = drops.lines.sum(where=drops.kind == "predictions").fill_null(0)
     return Survey(
         model=model,
+        lost=answer(drops.aggregate(n=lost))[0]["n"],
         **told,
         **_lags(labelled),
         **_mature(labelled, now, horizon),

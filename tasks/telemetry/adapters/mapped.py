@@ -23,7 +23,7 @@ from tasks.telemetry.adapters.mapped_columns import map_columns
 from tasks.telemetry.adapters.mapped_faults import faults_of
 
 DUCKDB = "duckdb://"
-EVERY = ("predictions", "outcomes", "metrics", "inputs")
+EVERY = ("predictions", "outcomes", "metrics", "inputs", "drops")  # of drops nothing is known
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tasks.telemetry.ports import (
     Coverage,
     Exposure,
     LogCounts,
+    Logged,
     SampleRow,
     Survey,
     UnitHistory,
@@ -49,6 +50,7 @@ class MemoryTelemetry:
     outcomes: list[Event] = field(default_factory=list)
     inputs: list[Event] = field(default_factory=list)
     metrics: list[Event] = field(default_factory=list)
+    drops: list[Event] = field(default_factory=list)
     down: bool = False
 
     @contextmanager
@@ -97,6 +99,15 @@ class MemoryTelemetry:
         rows, labels = self._release(release_id, now), self._labels(now)
         horizon = timedelta(hours=horizon_hours)
         return served_losses(rows, labels, metric, now, horizon, time_zone)
+
+    def logged(self, release_id: str, *, now: datetime) -> Sequence[Logged]:
+        lines = Counter(row["step"] for row in self._release(release_id, now))
+        lost: dict[str, list[Event]] = {}
+        for drop in self.drops:
+            if (drop["release"], drop["kind"]) == (release_id, "predictions") and _at(drop) <= now:
+                lost.setdefault(drop["step"], []).append(drop)
+        steps = sorted(lines.keys() | lost.keys())
+        return tuple(_logged(step, lines[step], lost.get(step, [])) for step in steps)
 
     def segment_windows(
         self,
@@ -290,7 +301,7 @@ class MemoryTelemetry:
         from tasks.telemetry.adapters.memory_survey import survey
 
         self._answer()
-        events = (self.predictions, self.outcomes, self.metrics)
+        events = (self.predictions, self.outcomes, self.metrics, self.drops)
         of_model = [[e for e in kind if e["model"] == model] for kind in events]
         return survey(model, of_model, release_id, since, now, timedelta(hours=horizon_hours))
 
@@ -412,6 +423,16 @@ def _paired_windows(
     )
 
 
+def _logged(step: str, lines: int, drops: Sequence[Event]) -> Logged:
+    return Logged(
+        step=step,
+        lines=lines,
+        lost=sum(drop["lines"] for drop in drops),
+        since=min(map(_at, drops), default=None),
+        until=max((_at(drop, "until") for drop in drops), default=None),
+    )
+
+
 def _is_mirrored_alone(row: Event) -> bool:
     """Of a step at which no user meets the candidate, and both are asked."""
     return bool(row["weight_bp"] == 0 and row["step"] not in UNMIRRORED)
@@ -492,5 +513,5 @@ def _is_fault(row: Event, slow_ms: float | None) -> bool:
     return bool(row["latency_ms"] is None or row["latency_ms"] > slow_ms)
 
 
-def _at(row: Event) -> datetime:
-    return datetime.fromisoformat(row["at"]).astimezone(UTC)
+def _at(row: Event, name: str = "at") -> datetime:
+    return datetime.fromisoformat(row[name]).astimezone(UTC)

@@ -22,9 +22,9 @@ def survey(
     now: datetime,
     horizon: timedelta,
 ) -> Survey:
-    """``events``: predictions, outcomes and metrics of the model."""
+    """``events``: predictions, outcomes, metrics and drops of the model."""
     known = {r["id"]: _at(r) for r in _first([e for e in events[0] if e["served"]], "id")}
-    rows, outcomes, metrics = ([e for e in kind if _at(e) >= since] for kind in events)
+    rows, outcomes, metrics, drops = ([e for e in kind if _at(e) >= since] for kind in events)
     labels = [e for e in outcomes if e["label"] is not None]
     first = {e["id"]: _at(e) for e in _first(labels, "id")}
     served = {r["id"]: _at(r) for r in _first([e for e in rows if e["served"]], "id")}
@@ -34,6 +34,7 @@ def survey(
     return Survey(
         model=model,
         lines=len(rows),
+        lost=sum(e["lines"] for e in drops if e["kind"] == "predictions"),
         served=len(served),
         newest=max((_at(r) for r in rows if _at(r) <= now), default=None),
         repeated=len(rows) - len({(r["id"], r["arm"]) for r in rows}),

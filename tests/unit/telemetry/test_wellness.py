@@ -46,6 +46,7 @@ def test_what_is_well_asks_for_nothing() -> None:
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("predictions", {"newest": None}, "none"),
     ("predictions", {"newest": NOON - timedelta(hours=30)}, "30.0 h ago"),
+    ("log of predictions", {"lost": 20}, "20 of 2,020 lines are known to be lost"),
     ("repeated predictions", {"repeated": 21}, "21 of 2,000"),
     ("scores", {"bad_scores": 1}, "1 are no probability"),
     ("clocks", {"from_the_future": 1}, "1 rows and labels are later"),
