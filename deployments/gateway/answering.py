@@ -59,7 +59,8 @@ class Counts:
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-Log = Callable[[Active, str, Mapping[int, bool], Call], None]  # arm, row -> served
+Reasons = Mapping[int, str]  # by row: why this arm answered what was another's
+Log = Callable[[Active, str, Mapping[int, bool], Call, Reasons], None]  # arm, row -> served
 
 
 class Answering:
@@ -78,6 +79,7 @@ class Answering:
         self._station, self._active, self._rows = station, active, rows
         self._counts, self._log = counts, log
         self._calls: dict[str, list[tuple[frozenset[int], asyncio.Task[Call]]]] = {}
+        self._fallen: dict[tuple[str, int], str] = {}  # who answered in another's place, and why
 
     async def answer(self) -> tuple[Active, list[Given]]:
         """The answers, and what they were given under: a kill meanwhile discards and re-routes."""
@@ -89,6 +91,7 @@ class Answering:
             self._counts.discarded += len(routed)
             again = Answering(self._station, now, self._rows, self._counts, self._log, self._now)
             return await again.answer()
+        self._fallen = {(x.arm, at): x.reason for at, x in enumerate(given) if x.reason}
         self._write(routed)
         self._count(given)
         return self._active, given
@@ -236,7 +239,9 @@ class Answering:
         self._log_call(arm, routed, await task)
 
     def _log_call(self, arm: str, routed: Sequence[str], call: Call) -> None:
-        self._log(self._active, arm, {at: routed[at] == arm for at in call.answers}, call)
+        served = {at: routed[at] == arm for at in call.answers}
+        reasons = {at: why for (who, at), why in self._fallen.items() if who == arm}
+        self._log(self._active, arm, served, call, reasons)
 
 
 def weight_of(active: Active, row: Asked, now: datetime) -> int:
@@ -254,6 +259,7 @@ def lines(
     arm: str,
     served: Mapping[int, bool],
     call: Call,
+    reasons: Reasons,
     rows: Sequence[Asked],
     now: datetime,
     replica: str,
@@ -275,10 +281,13 @@ def lines(
             **same,
             "id": rows[place].id,
             "unit": rows[place].unit,
+            "segment": rows[place].segment,
+            "region": rows[place].region,
             "weight_bp": weight_of(active, rows[place], now),
             "served": served[place],
             "score": answer.score,
             "error": answer.error,
+            "reason": reasons.get(place),
         }
         for place, answer in call.answers.items()
     ]

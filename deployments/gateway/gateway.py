@@ -12,7 +12,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-from deployments.gateway.answering import Answering, Asked, Call, Counts, Given, lines
+from deployments.gateway.answering import Answering, Asked, Call, Counts, Given, Reasons, lines
 from deployments.gateway.latencies import Latencies
 from deployments.gateway.options import Options
 from deployments.gateway.recent import Posted, Recent, Tally
@@ -121,10 +121,9 @@ class Gateway:
             for x in outcomes
             if x.metric is not None
         ]
-        self.spool.append("outcomes", labels)
-        self.spool.append("metrics", metrics)
-        if not await asyncio.to_thread(self.spool.flush):
-            raise Refusal(503, "The outcomes are not on file yet.", "Send them again.")
+        posted = {"outcomes": labels, "metrics": metrics}
+        if not await asyncio.to_thread(self.spool.file, posted):
+            raise Refusal(503, "The outcomes are not on file.", "Send them again.")
         return self.recent.posted(model, outcomes, now)
 
     async def probe(
@@ -157,10 +156,11 @@ class Gateway:
         arm: str,
         served: Mapping[int, bool],
         call: Call,
+        reasons: Reasons,
     ) -> None:
-        replica = self.options.replica
         self.latencies.add(active.plan.model, arm, call.latency_ms)
-        self.spool.append("predictions", lines(active, arm, served, call, rows, now, replica))
+        told = lines(active, arm, served, call, reasons, rows, now, self.options.replica)
+        self.spool.append("predictions", told)
 
     async def _watch(self) -> None:
         while True:

@@ -19,6 +19,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "weight_bp": _WHOLE,
         "id": _TEXT,
         "unit": _TEXT,
+        "segment": _TEXT,
+        "region": _TEXT,
         "arm": _TEXT,
         "version": _TEXT,
         "served": _YES_NO,

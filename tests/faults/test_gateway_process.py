@@ -106,6 +106,17 @@ def test_both_arms_score_every_row(running: Stack, trial: TrafficPlan) -> None:
     assert all(inputs[id_] == {"x": 1.0, "mood": ""} for id_ in answers)
 
 
+def test_lines_say_of_whom_and_where_from(running: Stack, trial: TrafficPlan) -> None:
+    """What the request said of itself, and nothing where it said nothing."""
+    told = {"segment": "staff", "region": "nz"}
+    row = {"unit": "u", "inputs": {"x": 1.0, "mood": ""}}
+    body = {"rows": [{"id": "told", **row, **told}, {"id": "untold", **row}]}
+    assert running.http.post(f"/models/{MODEL}/predict", json=body).status_code == 200
+    running.wait(lambda: sum(line["id"] in ("told", "untold") for line in lines(running)) == 4)
+    found = {x["id"]: {name: x[name] for name in told} for x in lines(running) if "told" in x["id"]}
+    assert found == {"told": told, "untold": dict.fromkeys(told)}
+
+
 def test_shadow_mirrors_without_serving(running: Stack, trial: TrafficPlan) -> None:
     """At weight 0 nobody gets the candidate's answer, and it still scores every row."""
     running.apply(trial.model_copy(update={"weight_bp": 0, "step": "shadow"}))
@@ -164,6 +175,9 @@ def test_a_bad_candidate_takes_nobody_along(running: Stack, trial: TrafficPlan, 
 
     running.wait(lambda: len(failed()) == len(errors))
     assert all(x["served"] and x["score"] is None and x["error"] for x in failed()), id_
+    instead = [x for x in lines(running) if x["id"] in errors and x["arm"] == "champion"]
+    told = {x["id"]: x["reason"] for x in instead if not x["served"]}
+    assert told == {answer["id"]: answer["reason"] for answer in fallen}
     running.wait(
         lambda: any(answer["variant"] == "candidate" for answer in running.predict(UNITS[:40])),
         seconds=90,
