@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
-_TEXT, _WHOLE, _NUMBER, _YES_NO = "string", "int64", "float64", "bool_"
+from policies.errors import RefusedError
+
+_TEXT, _WHOLE, _NUMBER, _YES_NO = "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"
 COLUMNS: dict[str, dict[str, str]] = {
     "predictions": {
         "at": _TEXT,
@@ -44,48 +46,49 @@ COLUMNS: dict[str, dict[str, str]] = {
         "replica": _TEXT,
     },
 }
-UNREADABLE = (ValueError, TypeError, OverflowError, AttributeError)  # lines that are no such lines
 
 
 def to_parquet(kind: str, source: Path) -> Path:
     """Write ``<stem>.parquet`` beside ``source``; a torn last line is left out.
 
-    Done again it writes the same file, so a process that died in between harms nothing.
+    ``RefusedError`` where other lines are none. Done again it writes the same file, so a process
+    that died in between harms nothing. The lines are never read in Python, which would keep
+    requests waiting for the interpreter.
     """
-    import pyarrow
-    import pyarrow.parquet
-
-    content = source.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    columns = [(name, getattr(pyarrow, word)()) for name, word in COLUMNS[kind].items()]
-    table = _table(kind, whole, pyarrow.schema(columns))
-    target = source.with_suffix(".parquet")
-    temporary = target.with_suffix(".part")
-    with temporary.open("wb") as file:
-        pyarrow.parquet.write_table(table, file, compression="zstd")
-        file.flush()
+    with _whole_lines(source) as whole:
+        target = source.with_suffix(".parquet")
+        temporary = target.with_suffix(".part")
+        _copy(kind, whole, temporary)
+    with temporary.open("rb") as file:
         os.fsync(file.fileno())  # before the text goes: a machine that stops loses neither
     temporary.replace(target)
     return target
 
 
-def _table(kind: str, whole: bytes, schema: Any) -> Any:
-    """Flat lines are read without Python, which would keep requests waiting for the interpreter."""
-    import pyarrow
-    import pyarrow.json
-
-    if whole and kind != "inputs":
-        reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(whole))
-        parsing = pyarrow.json.ParseOptions(
-            explicit_schema=schema, unexpected_field_behavior="ignore"
-        )
-        with contextlib.suppress(pyarrow.ArrowInvalid):  # NaN, which JSON does not have
-            return pyarrow.json.read_json(pyarrow.BufferReader(whole), reading, parsing)
-    lines = [_flat(json.loads(line)) for line in whole.splitlines()]
-    return pyarrow.Table.from_pylist(lines, schema=schema)
+@contextlib.contextmanager
+def _whole_lines(source: Path) -> Iterator[Path]:
+    """The file itself, where its last line is whole; else a copy without that."""
+    content = source.read_bytes()
+    if content[-1:] in (b"", b"\n"):
+        yield source
+        return
+    with TemporaryDirectory(prefix="seatrial-") as folder:
+        copy = Path(folder) / source.name
+        copy.write_bytes(content[: content.rfind(b"\n") + 1])
+        yield copy
 
 
-def _flat(line: dict[str, Any]) -> dict[str, Any]:
-    if "inputs" in line:
-        return {**line, "inputs": json.dumps(line["inputs"], separators=(",", ":"))}
-    return line
+def _copy(kind: str, whole: Path, target: Path) -> None:
+    import duckdb
+
+    con = duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
+    try:
+        lines = con.read_json(str(whole), columns=COLUMNS[kind], format="newline_delimited")
+        lines.write_parquet(str(target), compression="zstd")
+    except duckdb.Error as error:
+        raise RefusedError(
+            f"{whole.name} cannot become Parquet: {error}",
+            advice="It stays as it is. Move it away when it is damaged: it then counts as missing.",
+        ) from error
+    finally:
+        con.close()

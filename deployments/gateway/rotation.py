@@ -6,7 +6,8 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deployments.gateway.parquet import UNREADABLE, to_parquet
+from deployments.gateway.parquet import to_parquet
+from policies.errors import RefusedError
 
 
 class Rotation:
@@ -16,6 +17,7 @@ class Rotation:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rotation")
         self._closed: defaultdict[str, list[Path]] = defaultdict(list)
         self._last: dict[str, Path] = {}  # of each kind; somebody may still read its text
+        self._thread.submit(_import_library)
 
     def add(self, kind: str, *closed: Path) -> None:
         self._thread.submit(self._convert_all, kind, closed)
@@ -37,7 +39,12 @@ class Rotation:
                 to_parquet(kind, path)
             if (before := self._last.get(kind)) is not None:
                 before.unlink(missing_ok=True)
-        except (OSError, *UNREADABLE):
+        except (OSError, RefusedError):
             return False
         self._last[kind] = path
         return True
+
+
+def _import_library() -> None:
+    """Before there is anything to serve: an import keeps requests waiting."""
+    import duckdb  # noqa: F401
