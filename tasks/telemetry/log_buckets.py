@@ -19,6 +19,7 @@ from tasks.telemetry.ports import LogCounts, Telemetry
 LOG_WIDTH = math.log(1.01)
 LEAST_MS = 0.001  # whatever is faster counts as this
 FEWEST_ABOVE = 20  # answers above a quantile, before it is believed
+_ROUNDING = 1e-9  # of a share times a number of answers
 
 
 def bucket_of(milliseconds: float | None) -> int | None:
@@ -38,7 +39,7 @@ def end_of(place: int) -> float:
 def quantile_of(counts: LogCounts, share: float) -> float | None:
     """The end of the bucket that holds it; ``None`` where it lies among what nobody measured."""
     total = sum(counts.counts.values()) + counts.unknown
-    reached, needed = 0, share * total
+    reached, needed = 0, share * total - _ROUNDING
     for place in sorted(counts.counts):
         reached += counts.counts[place]
         if reached >= needed:
