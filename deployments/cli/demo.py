@@ -8,34 +8,46 @@ from typing import Annotated
 import typer
 
 from deployments.cli.output import AsJson, say, show, table
+from deployments.demo.scenarios import ALL, DEFAULT, SCENARIOS, SEED
 from tasks.connections import current
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(demo)
+    app.command(help=_help())(demo)
+
+
+def _help() -> str:
+    """With a line a scenario; the backspace keeps Click from making one paragraph of them."""
+    lines = "\n".join(f"{name:15} {scenario.story}" for name, scenario in SCENARIOS.items())
+    return f"""{demo.__doc__}
+
+Each scenario tries one candidate against a champion. All are about flights that may be late, but
+one, which is about people:
+
+\b
+{lines}"""
 
 
 def demo(
     scenario: Annotated[
         list[str] | None,
-        typer.Option(help="One by name, may be repeated; all; else the three most telling."),
+        typer.Option(help=f"One by name, may be repeated; {ALL}; else {', '.join(DEFAULT)}."),
     ] = None,
     wait_for_me: Annotated[
         bool, typer.Option("--wait-for-me", help="You sign the approvals instead of the demo.")
     ] = False,
     share_of_flights: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="Replay a fixed part of the flights.")
+        float,
+        typer.Option(min=0.01, max=1.0, help="Replay a fixed part of the flights, or people."),
     ] = 1.0,
     seed: Annotated[
         int | None,
-        typer.Option(help="Train on another draw of the flights; other passengers in each arm."),
+        typer.Option(help="Train on another draw of the data; other people in each arm."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Release real flight-delay models on a real stack: a better one, and some with faults."""
+    """Release real models on a real stack: a better one, and some with faults."""
     from deployments.demo.fleet import Demo
-    from deployments.demo.recipes import SEED
-    from deployments.demo.scenarios import ALL, DEFAULT, SCENARIOS
 
     asked = SCENARIOS if ALL in (scenario or ()) else scenario or DEFAULT
     chosen = list(dict.fromkeys(asked))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import httpx
 
-from deployments.demo.departures import Departure
+from deployments.demo.requests import Request
 from policies.errors import UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Stage
@@ -37,7 +37,7 @@ class FrozenReadings:
     _full_at: datetime | None = None
     _last: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def __call__(self, hour: datetime, flown: Sequence[Departure]) -> list[Departure]:
+    def __call__(self, hour: datetime, flown: Sequence[Request]) -> list[Request]:
         state = self.watched.state
         if state.step is not None and state.step.stage is Stage.FULL and self._full_at is None:
             self._full_at = state.entered_at
@@ -49,7 +49,7 @@ class FrozenReadings:
         self.since = self.since or hour
         return [self._stuck(flight) for flight in flown]
 
-    def _stuck(self, flight: Departure) -> Departure:
+    def _stuck(self, flight: Request) -> Request:
         inputs = flight.row["inputs"]
         stuck = {**inputs, **self._last.get(inputs["origin"], {})}
         return flight._replace(row={**flight.row, "inputs": stuck})
@@ -64,7 +64,7 @@ class Overwriting:
     files: str  # "mlflow-artifacts:/1/…/model", as the registry names it
     since: datetime | None = None
 
-    def __call__(self, hour: datetime, flown: Sequence[Departure]) -> list[Departure]:
+    def __call__(self, hour: datetime, flown: Sequence[Request]) -> list[Request]:
         state = self.watched.state
         shadow = state.step is not None and state.step.stage is Stage.SHADOW and state.entered_at
         if shadow and self.since is None:

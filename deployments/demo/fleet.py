@@ -1,4 +1,4 @@
-"""The demo: a real stack, real flights, and candidates whose fate nobody has written down."""
+"""The demo: a real stack, real data, and candidates whose fate nobody has written down."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pathlib import Path
 from deployments.cli.approving import cast, signed
 from deployments.cli.releasing import RELEASE_DEPLOYMENT, adopt_champion
 from deployments.demo.people import ENGINEER, PEOPLE, key_of, write_people
-from deployments.demo.recipes import SEED
 from deployments.demo.replay import ReplayPlan
-from deployments.demo.scenarios import SCENARIOS
+from deployments.demo.scenarios import SCENARIOS, SEED
 from deployments.demo.voyage import Voyage, launch_ready
 from deployments.demo.world_clock import WorldClock
+from deployments.demo.worlds import WORLDS
 from deployments.stack.parts import QUIET
 from deployments.stack.processes import Roster, stop
 from deployments.stack.world import make_home, up
@@ -29,7 +29,7 @@ from tasks.connections import World
 from tasks.ledger.record import live_releases, note
 
 Say = Callable[[str], None]
-MODELS = "flight-delay-"
+MODELS = tuple(world.prefix for world in WORLDS.values())
 PARK_AFTER_SECONDS = 2.0  # the demo's weeks last seconds; a real installation parks after 60
 PREPARE_SECONDS = 300.0
 LONGEST_VOYAGE_SECONDS = 900.0
@@ -37,7 +37,7 @@ PATIENCE_WITH_PEOPLE_SECONDS = 24 * 3600.0
 AT_SEA = 3  # voyages at a time: more would only wait for the two cores and take memory
 
 
-def abort_leftovers(world: World, models: str = MODELS) -> list[Release]:
+def abort_leftovers(world: World, models: tuple[str, ...] = MODELS) -> list[Release]:
     """End the releases of a demo that was interrupted: nobody replays their world any more."""
     live = live_releases(world.ledger)
     left = [state for state in live if state.model.startswith(models) and state.stop is None]
@@ -103,7 +103,7 @@ class Demo:
         command = [sys.executable, "-m", "deployments.demo.prepare", "--home", str(self.home)]
         command += ["--seed", str(self.seed), "--out", str(out), *pairs]
         log = self.home / "demo" / "prepare.log"
-        self.say("training the champion and the candidates on January to March")
+        self.say("training the champion and the candidates")
         with log.open("wb") as sink:
             environment = {**os.environ, **QUIET}
             trainer = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
@@ -123,7 +123,7 @@ class Demo:
     def _model_name(self, scenario: str) -> str:
         """A home may see several demos: each has models, clock and history of its own."""
         clocks = self.home / "clock"
-        base = MODELS + scenario.replace("_", "-")
+        base = WORLDS[SCENARIOS[scenario].world].prefix + scenario.replace("_", "-")
         names = [base, *(f"{base}-{n}" for n in range(2, 100))]
         return next(name for name in names if not (clocks / f"{name}.json").exists())
 
@@ -132,6 +132,7 @@ class Demo:
             model=registered["model"],
             gateway_url=world.settings.gateway_url,
             clock_folder=self.home / "clock",
+            world=WORLDS[SCENARIOS[scenario].world],
             first_day=SCENARIOS[scenario].first_day,
             share_of_flights=self.share_of_flights,
             seed=self.seed,

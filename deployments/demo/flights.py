@@ -10,7 +10,6 @@ import os
 from datetime import date
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -27,16 +26,16 @@ NUMBERS = ["distance", *WEATHER]  # miles, °F, °F, %, mph, inches, millibar, m
 INPUTS = [*TEXTS, *WHOLE, *NUMBERS]  # what a request carries, and nothing known later
 LATER = ["dep_delay"]  # minutes, NaN if it never left: on record, never in a request
 
-FILE_NAME = "flights-2.parquet"  # grows with the recipe below, so no old file is taken for new
+FILE_NAME = "flights-3.parquet"  # grows with the recipe below, so no old file is taken for new
 STRONGEST_GUST_MPH = 200.0  # one observation of 1 048 mph in February is a fault of its sensor
 
 
 def prepare(folder: Path) -> pd.DataFrame:
     """All departures in order of schedule; made once, then read from a Parquet file.
 
-    Columns: ``id``, ``unit``, ``scheduled`` and ``label_known_at`` (UTC; the latter NaT for
-    flights that never arrived), ``day`` (local date), ``label`` (1 late, 0 not, NaN unknown),
-    ``INPUTS`` and ``LATER``.
+    Columns: ``id``, ``unit``, ``asked_at`` (its schedule) and ``label_known_at`` (UTC; the latter
+    NaT for flights that never arrived), ``day`` (local date), ``label`` (1 late, 0 not, NaN
+    unknown), ``INPUTS`` and ``LATER``.
     """
     path = folder / FILE_NAME
     if path.exists():
@@ -61,7 +60,7 @@ def build(flights_file: Path, weather_file: Path) -> pd.DataFrame:
     )
     frame = pd.concat([_identity(joined), _times(joined), _inputs(joined), joined[LATER]], axis=1)
     frame = frame.dropna(subset=WEATHER)  # the first hours of the year, before any observation
-    return frame.sort_values(["scheduled", "id"], ignore_index=True)
+    return frame.sort_values(["asked_at", "id"], ignore_index=True)
 
 
 def between(frame: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
@@ -72,11 +71,6 @@ def between(frame: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["label"].notna()]
-
-
-def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The requests' inputs as plain values, ready for JSON."""
-    return [{str(k): v for k, v in row.items()} for row in frame[INPUTS].to_dict("records")]
 
 
 def _source(name: str) -> Path:
@@ -119,7 +113,7 @@ def _times(flights: pd.DataFrame) -> pd.DataFrame:
     late = (flights["arr_delay"] > LATE_MINUTES).astype(float)
     return pd.DataFrame(
         {
-            "scheduled": scheduled,
+            "asked_at": scheduled,
             "label_known_at": scheduled + pd.to_timedelta(minutes, unit="min"),
             "label": late.where(flights["arr_delay"].notna()),
         }

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from deployments.demo.flights import prepare
+from deployments.demo.demo_world import Trained
 from deployments.demo.models import files_of, register
-from deployments.demo.recipes import SEED, Kind
-from deployments.demo.scenarios import SCENARIOS
-from deployments.demo.training import train
+from deployments.demo.scenarios import SCENARIOS, SEED, World
+from deployments.demo.worlds import WORLDS
 from deployments.stack.parts import answers
 from policies.errors import UnavailableError
 from tasks.connections import Home
@@ -31,13 +31,14 @@ def main() -> None:
     options.add_argument("scenarios", nargs="+", help="scenario=model")
     chosen = options.parse_args()
     pairs = dict(item.split("=", 1) for item in chosen.scenarios)
-    flights = prepare(chosen.home / "demo")
-    recipes = {kind for name in pairs for kind in _recipes(name)}
-    trained = {kind: train(kind, flights, chosen.seed) for kind in sorted(recipes)}
+    trained = _trained(pairs, chosen.home / "demo", chosen.seed)
     uri = _registry(chosen.home)
     registered = {}
     for name, model in pairs.items():
-        champion, candidate = (register(uri, model, trained[kind]) for kind in _recipes(name))
+        world = SCENARIOS[name].world
+        champion, candidate = (
+            register(uri, WORLDS[world], model, trained[world][kind]) for kind in _recipes(name)
+        )
         registered[name] = {
             "model": model,
             "champion": champion.version,
@@ -49,7 +50,17 @@ def main() -> None:
     draft.replace(chosen.out)
 
 
-def _recipes(scenario: str) -> tuple[Kind, Kind]:
+def _trained(scenarios: Iterable[str], folder: Path, seed: int) -> dict[World, dict[str, Trained]]:
+    """By world and recipe, each recipe once."""
+    asked: dict[World, set[str]] = {}
+    for name in scenarios:
+        asked.setdefault(SCENARIOS[name].world, set()).update(_recipes(name))
+    return {
+        world: WORLDS[world].train(sorted(kinds), folder, seed) for world, kinds in asked.items()
+    }
+
+
+def _recipes(scenario: str) -> tuple[str, str]:
     return SCENARIOS[scenario].champion, SCENARIOS[scenario].recipe
 
 

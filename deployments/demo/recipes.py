@@ -37,7 +37,6 @@ Kind = Literal[
     "overload",
 ]
 
-SEED = 2013
 FIRST_DAY = date(2013, 1, 1)
 LAST_DAY = date(2013, 3, 31)  # the replay begins in May: April is nobody's training data
 

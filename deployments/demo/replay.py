@@ -1,4 +1,4 @@
-"""Replays the year: each hour's departures ask for a prediction, and outcomes follow when known.
+"""Replays a world: whoever asks in an hour gets a prediction, and outcomes follow when known.
 
 The world stands still while an hour is sent, so a prediction carries the hour it was made in,
 and an outcome is posted at the first full hour at which it could have been known.
@@ -10,49 +10,49 @@ import heapq
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from deployments.demo.client import GatewayClient
-from deployments.demo.departures import HOUR, Departure, by_hour, departures, share_of
-from deployments.demo.flights import TIME_ZONE
-from deployments.demo.recipes import SEED
-from deployments.demo.scenarios import FIRST_DAY
+from deployments.demo.demo_world import DemoWorld
+from deployments.demo.requests import HOUR, Request, by_hour, requests, share_of
+from deployments.demo.scenarios import SEED
 from deployments.demo.world_clock import WorldClock
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_LABEL_LAG = timedelta(hours=48)  # the latest arrival of the year is known after 33
 POLL_SECONDS = 0.02
-DATA_ENDS = datetime(2014, 1, 1, tzinfo=ZoneInfo(TIME_ZONE)).astimezone(UTC)
 
 Barrier = Callable[[], datetime | None]
-Befalls = Callable[[datetime, Sequence[Departure]], list[Departure]]
+Befalls = Callable[[datetime, Sequence[Request]], list[Request]]
 
 
 @dataclass(frozen=True)
 class ReplayPlan:
-    """``share_of_flights`` leaves flights out by their id, so that every run keeps the same."""
+    """``share_of_flights`` leaves requests out by their id, so that every run keeps the same."""
 
     model: str
     gateway_url: str
     clock_folder: Path
-    first_day: date = FIRST_DAY
-    days: int = 245  # to the end of December
+    world: DemoWorld
+    first_day: date | None = None  # else the world's own
+    days: int = 245
     share_of_flights: float = 1.0
-    seed: int = SEED  # another seed puts the passengers into other arms
+    seed: int = SEED
     hold_seconds: float = 120.0  # longest wait for one look
     patience_seconds: float = 60.0  # longest wait for an absent gateway
 
     def begins(self) -> datetime:
-        return _midnight(self.first_day)
+        return self.world.midnight(self.first_day or self.world.first_day)
 
     def ends(self) -> datetime:
-        return min(_midnight(self.first_day + timedelta(days=self.days)), DATA_ENDS)
+        first = self.first_day or self.world.first_day
+        last = min(first + timedelta(days=self.days), self.world.end)
+        return self.world.midnight(last)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Replay:
     """One model's world. ``barrier`` names the next due look: the clock waits for it there."""
 
     plan: ReplayPlan
-    flights: pd.DataFrame
+    asked: pd.DataFrame  # as ``DemoWorld.requests`` gives it
     barrier: Barrier
     stop: Event
     report: Callable[[Progress], None] = lambda progress: None
@@ -99,17 +99,15 @@ class Replay:
         return self.progress
 
     def _run_hours(self) -> None:
-        flights = share_of(self.flights, self.plan.share_of_flights)
-        if self.plan.seed != SEED:
-            flights = flights.assign(unit=f"{self.plan.seed}:" + flights["unit"])
-        self._recall_outcomes(flights)
+        asked = share_of(self.asked, self.plan.share_of_flights)
+        self._recall_outcomes(asked)
         first = _full_hour(self._now)
         self._advance_to(first)
-        for hour, flown in by_hour(flights, first, self.plan.ends()):
+        for hour, asking in by_hour(asked, self._columns, first, self.plan.ends()):
             if self.stop.is_set():
                 return
             started = self._working_seconds()
-            self._send(self.befalls(hour, flown) if self.befalls is not None else flown)
+            self._send(self.befalls(hour, asking) if self.befalls is not None else asking)
             self._post_outcomes()
             self._advance_to(hour + HOUR)
             self._clock.measure(HOUR, self._working_seconds() - started)
@@ -119,25 +117,29 @@ class Replay:
     def _working_seconds(self) -> float:
         return time.monotonic() - self.progress.held_seconds
 
-    def _send(self, flown: list[Departure]) -> None:
-        if not flown:
+    @property
+    def _columns(self) -> list[str]:
+        return list(self.plan.world.inputs)
+
+    def _send(self, asking: list[Request]) -> None:
+        if not asking:
             return
-        answers = self._gateway.predict(self.plan.model, [flight.row for flight in flown])
+        answers = self._gateway.predict(self.plan.model, [each.row for each in asking])
         answered = [answer for answer in answers if answer.get("score") is not None]
-        self._expect_outcomes(flown)
+        self._expect_outcomes(asking)
         self._count(
-            rows=len(flown),
-            unanswered=len(flown) - len(answered),
+            rows=len(asking),
+            unanswered=len(asking) - len(answered),
             fallbacks=sum(1 for answer in answered if answer.get("reason")),
         )
 
-    def _expect_outcomes(self, flown: list[Departure]) -> None:
-        for flight in flown:
-            if flight.known_at is not None:
-                heapq.heappush(self._known, (flight.known_at, flight.row["id"], flight.label))
+    def _expect_outcomes(self, asking: list[Request]) -> None:
+        for each in asking:
+            if each.known_at is not None:
+                heapq.heappush(self._known, (each.known_at, each.row["id"], each.label))
 
     def _post_outcomes(self) -> None:
-        """Only what is known now: an outcome never comes before its flight has landed."""
+        """Only what is known now: no outcome comes before its time."""
         due: list[dict[str, Any]] = []
         while self._known and self._known[0][0] <= self._now:
             _, row_id, label = heapq.heappop(self._known)
@@ -145,15 +147,16 @@ class Replay:
         if due:
             self._count(outcomes=self._gateway.outcomes(self.plan.model, due))
 
-    def _recall_outcomes(self, flights: pd.DataFrame) -> None:
-        """After a restart: flights already sent whose outcome was not.
+    def _recall_outcomes(self, asked: pd.DataFrame) -> None:
+        """After a restart: requests already sent whose outcome was not.
 
         Outcomes go out at full hours, so at most those of the last hour are not sent yet.
         """
         posted_until = _full_hour(self._now) - HOUR
-        earliest = max(self._now - LONGEST_LABEL_LAG, self.plan.begins())
-        sent = departures(flights, earliest, _full_hour(self._now))
-        self._expect_outcomes([f for f in sent if f.known_at and f.known_at > posted_until])
+        longest = (asked["label_known_at"] - asked["asked_at"]).max().to_pytimedelta()
+        earliest = max(self._now - longest - HOUR, self.plan.begins())
+        sent = requests(asked, self._columns, earliest, _full_hour(self._now))
+        self._expect_outcomes([r for r in sent if r.known_at and r.known_at > posted_until])
 
     def _advance_to(self, moment: datetime) -> None:
         """Tick on, but wait at every look that falls due before or at ``moment``."""
@@ -185,14 +188,14 @@ class Replay:
         self.progress = replace(self.progress, **now)
 
     def _tell_of_day(self) -> None:
-        local = self._now.astimezone(ZoneInfo(TIME_ZONE))
+        local = self._now.astimezone(ZoneInfo(self.plan.world.time_zone))
         if local.hour == 0:
             self._tell(retries=self._gateway.retries)
 
     def _tell(self, **news: Any) -> None:
         self.progress = replace(
             self.progress,
-            day=self._now.astimezone(ZoneInfo(TIME_ZONE)).date().isoformat(),
+            day=self._now.astimezone(ZoneInfo(self.plan.world.time_zone)).date().isoformat(),
             days_per_second=self._clock.rate / 86_400.0,
             **news,
         )
@@ -200,11 +203,6 @@ class Replay:
 
 
 def _full_hour(moment: datetime) -> datetime:
-    """The flights of a begun hour were sent when it began."""
+    """The requests of a begun hour were sent when it began."""
     floor = moment.replace(minute=0, second=0, microsecond=0)
     return floor if floor == moment else floor + HOUR
-
-
-def _midnight(day: date) -> datetime:
-    local = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(TIME_ZONE))
-    return local.astimezone(UTC)

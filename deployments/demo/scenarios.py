@@ -1,5 +1,5 @@
-"""The demo's scenarios: which candidate goes on trial against which champion, and what befalls
-the world meanwhile. What becomes of it, the data says.
+"""The demo's scenarios: which candidate goes on trial against which champion, in which world, and
+what befalls it meanwhile. What becomes of it, the data says.
 """
 
 from __future__ import annotations
@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from deployments.demo.recipes import Kind
 from policies.vocabulary import Outcome, Stage
 
+if TYPE_CHECKING:
+    from deployments.demo.recipes import Kind
+    from deployments.demo.visit_models import VisitKind
+
 Event = Literal["file overwritten in shadow", "readings freeze after full"]
-FIRST_DAY = date(2013, 5, 1)
+World = Literal["flights", "visits"]
+SEED = 2013
 RELEASED, REFUSED = Outcome.RELEASED, Outcome.REFUSED
 HELD, ROLLED_BACK = Outcome.HELD, Outcome.ROLLED_BACK
 
@@ -25,25 +29,28 @@ class Scenario:
     else fails the demo. No flow, task or policy reads either.
     """
 
-    recipe: Kind
+    recipe: Kind | VisitKind
     story: str
     hoped: frozenset[Outcome]
     at: frozenset[Stage]
-    champion: Kind = "champion"
+    champion: Kind | VisitKind = "champion"
     event: Event | None = None
-    first_day: date = FIRST_DAY  # of the replayed world: its candidate is registered that day
+    first_day: date | None = None  # its candidate is registered that day; else the world's first
+    world: World = "flights"
 
 
 def _scenario(
-    recipe: Kind,
+    recipe: Kind | VisitKind,
     story: str,
     hoped: set[Outcome],
     at: set[Stage],
-    champion: Kind = "champion",
+    champion: Kind | VisitKind = "champion",
     event: Event | None = None,
-    first_day: date = FIRST_DAY,
+    first_day: date | None = None,
+    world: World = "flights",
 ) -> Scenario:
-    return Scenario(recipe, story, frozenset(hoped), frozenset(at), champion, event, first_day)
+    ends = frozenset(hoped), frozenset(at)
+    return Scenario(recipe, story, *ends, champion, event, first_day, world)
 
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
@@ -135,6 +142,13 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             "the champion again, trained on another draw of the same flights",
             {RELEASED, HELD},
             set(Stage),
+        ),
+        "unfair": _scenario(
+            "unfair",
+            "about people: better for all of them together, worse for those with a limitation",
+            {HELD, ROLLED_BACK},
+            {Stage.SHADOW},
+            world="visits",
         ),
     }
 )

@@ -7,7 +7,6 @@ The offline features are made here from a whole table with pandas; the serving c
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -18,25 +17,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from deployments.demo.flights import TEXTS, between, labelled, rows_of
-from deployments.demo.recipes import FIRST_DAY, RECIPES, SEED, Kind, Recipe
+from deployments.demo.card import card_tags
+from deployments.demo.demo_world import Trained
+from deployments.demo.flights import INPUTS, TEXTS, between, labelled
+from deployments.demo.recipes import FIRST_DAY, RECIPES, Kind, Recipe
+from deployments.demo.requests import inputs_of
+from deployments.demo.scenarios import SEED
 from deployments.demo.scoring import RATES, CodedDelayModel, DelayModel, Sharpened
 
 SMOOTHING_FLIGHTS = 50  # a destination seen once says little: pull it towards the overall rate
 REFERENCE_ROWS = 200
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model with everything its registration says about it."""
-
-    kind: Kind
-    model: DelayModel
-    reference: tuple[dict[str, Any], ...]  # raw inputs, offline features, offline score
-    params: dict[str, str]
-    metrics: dict[str, float]
-    data_name: str
-    data_digest: str
 
 
 def train(kind: Kind, flights: pd.DataFrame, seed: int = SEED) -> Trained:
@@ -67,7 +57,9 @@ def train(kind: Kind, flights: pd.DataFrame, seed: int = SEED) -> Trained:
             "training_auc": float(roc_auc_score(table["label"], scores)),
         },
         data_name=f"departures {table['day'].min()} to {table['day'].max()}",
-        data_digest=_digest(table),
+        data_digest=digest_of(table),
+        description=recipe.description,
+        card=card_tags(linear=recipe.linear),
     )
 
 
@@ -143,7 +135,7 @@ def _reference(
 ) -> tuple[dict[str, Any], ...]:
     """Rows on which serving must reproduce training. The score is the offline one."""
     chosen = table.sample(n=REFERENCE_ROWS, random_state=SEED).index
-    inputs = rows_of(table.loc[chosen])
+    inputs = inputs_of(table.loc[chosen], INPUTS)
     made = features.loc[chosen].to_dict("records")
     return tuple(
         {"inputs": row, "features": seen, "score": float(scores[index])}
@@ -165,7 +157,7 @@ def _as_served(
     )
 
 
-def _digest(table: pd.DataFrame) -> str:
+def digest_of(table: pd.DataFrame) -> str:
     """Of the rows and their order; 32 digits, as many as MLflow's field holds."""
     hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
     return hashlib.sha256(hashes.tobytes()).hexdigest()[:32]

@@ -9,7 +9,6 @@ from typing import Any
 
 from deployments.demo.barrier import Barrier
 from deployments.demo.events import FrozenReadings, Overwriting
-from deployments.demo.flights import prepare
 from deployments.demo.people import ENGINEER
 from deployments.demo.replay import Progress, Replay, ReplayPlan
 from deployments.demo.scenarios import SCENARIOS
@@ -82,7 +81,7 @@ class Voyage:
         place = state.step.name if state.step else "opening"
         verdict = state.verdict
         said = f"look {state.looks}: {verdict.decision}" if verdict else state.phase.value
-        return f"{self.progress.day or self.replay.plan.first_day} · {place} · {said}"
+        return f"{self.progress.day or self.replay.plan.begins().date()} · {place} · {said}"
 
     def row(self) -> dict[str, Any]:
         """What became of it, as ``--json`` tells it."""
@@ -131,8 +130,8 @@ def launch_ready(
     """A voyage whose champion serves and whose world stands at its first moment."""
     model = registered["model"]
     barrier, halt = Barrier(world, model, plan.begins()), threading.Event()
-    flights = prepare(world.home.path / "demo")
-    replay = Replay(plan, flights, barrier, halt)
+    asked = plan.world.requests(world.home.path / "demo", plan.seed)
+    replay = Replay(plan, asked, barrier, halt)
     event = SCENARIOS[scenario].event
     if event == "readings freeze after full":
         replay.befalls = FrozenReadings(barrier)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deployments.demo.departures import Departure
 from deployments.demo.events import FROZEN, FrozenReadings, Overwriting
+from deployments.demo.requests import Request
 from deployments.demo.scenarios import DEFAULT, SCENARIOS
 from policies.errors import UnavailableError
 from policies.lifecycle import Phase, Release
@@ -33,10 +33,10 @@ class World:
         self.state = Release(phase=Phase.STANDING, step=step, entered_at=at)
 
 
-def flown(at: datetime, temp: float, origin: str = "LGA") -> list[Departure]:
+def flown(at: datetime, temp: float, origin: str = "LGA") -> list[Request]:
     inputs: dict[str, Any] = dict.fromkeys(FROZEN, temp) | {"origin": origin, "precip": temp}
     row = {"id": f"{at} {origin}", "unit": "u", "inputs": inputs}
-    return [Departure(scheduled=at, row=row, known_at=None, label=0.0)]
+    return [Request(asked_at=at, row=row, known_at=None, label=0.0)]
 
 
 def test_readings_freeze_five_days_after_full_weight() -> None:
@@ -121,7 +121,7 @@ def test_a_registry_that_takes_no_file_is_told(files: Files) -> None:
 
 def test_every_scenario_says_how_it_should_end() -> None:
     """Somewhere and somehow; what the default demo shows is among them."""
-    assert len(SCENARIOS) == 14
+    assert len(SCENARIOS) == 15
     assert set(DEFAULT) <= set(SCENARIOS)
     for scenario in SCENARIOS.values():
         assert scenario.hoped

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deployments.demo.flights import INPUTS, between, build, labelled, rows_of
+from deployments.demo.flights import INPUTS, between, build, labelled
+from deployments.demo.requests import inputs_of
 
 FLIGHTS = """\
 year,month,day,dep_delay,arr_delay,carrier,flight,origin,dest,air_time,distance,hour,minute,time_hour
@@ -31,7 +32,7 @@ def flights(tmp_path: Path) -> pd.DataFrame:
 
 def test_schedules_are_instants_across_the_clock_change(flights: pd.DataFrame) -> None:
     """Half past six is 11:30 UTC on 9 March 2013 and 10:30 the day after, in New York."""
-    assert list(flights["scheduled"][:2]) == [
+    assert list(flights["asked_at"][:2]) == [
         datetime(2013, 3, 9, 11, 30, tzinfo=UTC),
         datetime(2013, 3, 10, 10, 30, tzinfo=UTC),
     ]
@@ -61,7 +62,7 @@ def test_requests_have_no_gaps(flights: pd.DataFrame) -> None:
 
 def test_requests_carry_nothing_known_later(flights: pd.DataFrame) -> None:
     """Delay, air time and the label stay out of what a model is asked with."""
-    row = rows_of(flights)[0]
+    row = inputs_of(flights, INPUTS)[0]
     assert set(row) == set(INPUTS)
     assert not {"dep_delay", "arr_delay", "air_time", "label"} & set(row)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from deployments.demo.flight_world import FLIGHTS
 from deployments.demo.flights import NUMBERS, TEXTS, WHOLE
 from deployments.demo.replay import Progress, Replay, ReplayPlan
 from deployments.demo.world_clock import WorldClock
@@ -80,7 +81,7 @@ def _flights(days: int = 1) -> pd.DataFrame:
         {
             "id": [f"f{hour:03}" for hour in hours],
             "unit": "u",
-            "scheduled": scheduled,
+            "asked_at": scheduled,
             "label_known_at": [moment + 3 * HOUR for moment in scheduled],
             "label": [float("nan") if hour == 4 else 1.0 for hour in hours],
         }
@@ -96,8 +97,14 @@ def _flights(days: int = 1) -> pd.DataFrame:
 def _replay(gateway: Gateway, folder: Path, **changes: Any) -> Replay:
     plan: dict[str, Any] = {"days": 1, "patience_seconds": 0.5, "hold_seconds": 0.3}
     rest = {name: changes.pop(name) for name in ("barrier", "stop", "report") if name in changes}
-    rest = {"barrier": lambda: None, "stop": Event(), "flights": _flights(), **rest}
-    plan |= {"model": "m", "gateway_url": gateway.url, "clock_folder": folder, **changes}
+    rest = {"barrier": lambda: None, "stop": Event(), "asked": _flights(), **rest}
+    plan |= {
+        "model": "m",
+        "world": FLIGHTS,
+        "gateway_url": gateway.url,
+        "clock_folder": folder,
+        **changes,
+    }
     return Replay(ReplayPlan(**plan), **rest)
 
 
@@ -212,8 +219,7 @@ def test_fewer_flights_are_the_same_ones_each_time(gateway: Gateway, tmp_path: P
 
 def test_the_world_ends_with_its_data() -> None:
     """However many days are asked for, nothing is replayed after 31 December."""
-    plan = ReplayPlan("m", "", Path(), days=999)
+    plan = ReplayPlan("m", "", Path(), FLIGHTS, days=999)
     assert plan.ends() == datetime(2014, 1, 1, 5, tzinfo=UTC)
-    assert ReplayPlan("m", "", Path(), first_day=date(2013, 11, 3), days=1).ends() - ReplayPlan(
-        "m", "", Path(), first_day=date(2013, 11, 3)
-    ).begins() == timedelta(hours=25)
+    longest = ReplayPlan("m", "", Path(), FLIGHTS, first_day=date(2013, 11, 3), days=1)
+    assert longest.ends() - longest.begins() == timedelta(hours=25)

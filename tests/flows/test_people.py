@@ -1,7 +1,8 @@
 """Real people: a model that is better overall, and worse for those with a physical limitation.
 
-Who they are and what they did is recorded (`tests/people/visits.py`); on which day they ask is
-drawn. The policy is `catalog/visits.yaml`: no group may be left further behind than its margin.
+Who they are and what they did is recorded (`deployments/demo/visits.py`); on which day they ask is
+drawn. The policy is the demo's, with shorter steps and no people to wait for: no group may be left
+further behind than its margin.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from deployments.demo.visits import INPUTS, TEXTS, asking
 from policies.vocabulary import Artefact, Finding, ModelRef, TrafficVariant
 from tasks.connections import use
 from tasks.evidence.evidence_file import evidence_of, read_evidence
@@ -30,8 +32,8 @@ VISITS = {"policy": "visits"}
 
 @cache
 def _asking() -> tuple[list[Row], list[float]]:
-    people = visits.asking()
-    return people[visits.INPUTS].to_dict("records"), people["label"].tolist()
+    people = asking()
+    return people[INPUTS].to_dict("records"), people["label"].tolist()
 
 
 @cache
@@ -59,17 +61,16 @@ class PeopleWorld(MemoryWorld):
         sample = [{"inputs": r, "score": _scores(kind)[tuple(r.values())]} for r in rows[:40]]
         lines = "".join(json.dumps(line) + "\n" for line in sample)
         (folder / "reference" / "rows.jsonl").write_text(lines)
-        texts = ("health", "limitation")
-        inputs = {name: "string" if name in texts else "double" for name in visits.INPUTS}
+        inputs = {name: "string" if name in TEXTS else "double" for name in INPUTS}
         ref = ModelRef(model=MODEL, version=version)
         self.registry.add(folder, Artefact(ref=ref, digest=UNSET, inputs=inputs, trainer="tom"))
 
     def answer(self, variant: TrafficVariant, row: Row) -> float | None:
         kind = self._model(variant.digest)["kind"]
-        return _scores(kind)[tuple(row[name] for name in visits.INPUTS)]
+        return _scores(kind)[tuple(row[name] for name in INPUTS)]
 
     def features(self, variant: TrafficVariant, row: Row) -> Row:
-        return {name: row[name] for name in visits.INPUTS}
+        return {name: row[name] for name in INPUTS}
 
     def row(self, number: int) -> tuple[Row, float]:
         rows, labels = _asking()

@@ -9,7 +9,7 @@ import pytest
 
 from deployments.cli import releasing
 from deployments.control import switch
-from deployments.demo.fleet import abort_leftovers
+from deployments.demo.fleet import MODELS, abort_leftovers
 from tasks.ledger.record import note
 from tests.flows.memory_world import MODEL, Happening, MemoryWorld, Moment, Told
 
@@ -141,7 +141,7 @@ def test_what_an_interrupted_demo_left_is_aborted(world: MemoryWorld) -> None:
     left: list[list[str]] = []
 
     def again() -> None:
-        for models in ("flight-delay-", MODEL, MODEL):
+        for models in (MODELS, (MODEL,), (MODEL,)):
             left.append([state.release_id for state in abort_leftovers(world, models)])
 
     world.happenings.append(Happening(CANARY, again))

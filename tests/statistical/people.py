@@ -5,8 +5,8 @@
     python -m tests.statistical.people [--runs 1000] [--seed 1974]
 
 Real people in days that are drawn: some days bring the ill, others the well, so rows of one day
-resemble each other. A look every three days, judged by ``judge`` under
-`tests/flows/catalog/visits.yaml`. A share carries a Monte Carlo error of three standard errors.
+resemble each other. Looks as the demo's own policy asks for them in its shadow, judged by
+``judge``. A share carries a Monte Carlo error of three standard errors.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from policies.loader import load
+from deployments.demo.visits import GROUP, asking, of_one_day
+from policies.loader import find
 from policies.schema import ReleasePolicy
 from policies.verdict import judge
 from policies.vocabulary import Decision, Moments, Step, WindowPair
@@ -30,10 +30,8 @@ from tasks.evidence.step import weigh_step
 from tests.people import visits
 from tests.statistical.simulated import slack
 
+SEED = 1974
 MIDNIGHT = datetime(1974, 5, 1, tzinfo=UTC)
-A_DAY = 720
-DAYS_DIFFER = 0.5  # by how much the log odds to come change between days, a deviation of chronic
-LOOKS = (13, 16, 19, 22, 25, 27)  # days with labels at each look of the policy's shadow
 YES, UNKNOWN = "quality · gap of limitation yes", "quality · gap of limitation unknown"
 Differences = Callable[[], Any]  # a row each of those who ask: the candidate's loss more
 
@@ -47,9 +45,8 @@ class Ended(NamedTuple):
 
 @cache
 def policy() -> ReleasePolicy:
-    """The story's policy without its rates: in a shadow nobody waits for an answer."""
-    folder = Path(__file__).parents[1] / "flows" / "catalog"
-    whole = load(folder / "visits.yaml").policy
+    """The demo's policy without its rates: in a shadow nobody waits for an answer."""
+    whole = find("doctor-visits").policy
     rails = tuple(rail for rail in whole.guardrails if rail.kind == "paired_mean")
     return whole.model_copy(update={"guardrails": rails})
 
@@ -60,13 +57,13 @@ def between(champion: str, candidate: str) -> Any:
 
 def moved_apart(by: float, candidate: str = "fair") -> Any:
     """A candidate whose true gap is ``by``, whatever it was: the group's losses are shifted."""
-    found, group = between("champion", candidate), visits.asking()["limitation"].to_numpy() == "yes"
+    found, group = between("champion", candidate), asking()[GROUP].to_numpy() == "yes"
     now = found[group].mean() - found[~group].mean()
     return found + (by - now) * group
 
 
 @cache
-def releases(candidate: Differences, runs: int, seed: int = visits.SEED) -> Ended:
+def releases(candidate: Differences, runs: int, seed: int = SEED) -> Ended:
     """``runs`` releases of a candidate, each looked at until it is stopped or passes."""
     rng, differences = np.random.default_rng(seed), candidate()
     ends = [_release(differences, rng) for _ in range(runs)]
@@ -75,13 +72,21 @@ def releases(candidate: Differences, runs: int, seed: int = visits.SEED) -> Ende
 
 
 def _release(differences: Any, rng: np.random.Generator) -> Decision:
-    days = windows(differences, LOOKS[-1], rng)
-    for look in LOOKS:
+    looks = days_seen()
+    days = windows(differences, looks[-1], rng)
+    for look in looks:
         seen = {name: part[:look] for name, part in days.items()}
         verdict = judge(policy(), shadow(), weigh_step(policy(), shadow(), seen))
         if verdict.decision is not Decision.HOLD:
             return verdict.decision
     return Decision.HOLD
+
+
+def days_seen() -> range:
+    """Days with labels at each look of the shadow, to its deadline."""
+    rules, late = policy().shadow, round(policy().labels.horizon_hours / 24)
+    every = round(rules.look_every_hours / 24)
+    return range(int(rules.min_days) - late, int(rules.deadline_days) - late + 1, every)
 
 
 def shadow() -> Step:
@@ -90,13 +95,10 @@ def shadow() -> Step:
 
 def windows(differences: Any, days: int, rng: np.random.Generator) -> dict[str, list[WindowPair]]:
     """As telemetry tells them: the whole, and each group against all others."""
-    groups = visits.asking()["limitation"].to_numpy()
-    chronic = visits.asking()["chronic"].to_numpy()
-    ill = (chronic - chronic.mean()) / chronic.std()
+    groups = asking()[GROUP].to_numpy()
     whole, yes, unknown = [], [], []
     for day in range(days):
-        odds = np.exp(rng.normal(0.0, DAYS_DIFFER) * ill)
-        came = rng.choice(len(groups), A_DAY, p=odds / odds.sum())
+        came = of_one_day(rng)
         start = MIDNIGHT + timedelta(days=day)
         for found, rows in ((whole, came), (yes, came[groups[came] == "yes"]),
                             (unknown, came[groups[came] == "unknown"])):  # fmt: skip
@@ -173,7 +175,7 @@ PROMISES = (
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     asked.add_argument("--runs", type=int, default=1000)
-    asked.add_argument("--seed", type=int, default=visits.SEED)
+    asked.add_argument("--seed", type=int, default=SEED)
     given = asked.parse_args()
     print("| promise | required | measured | ± |\n|---|---|---|---|")
     for promise in PROMISES:

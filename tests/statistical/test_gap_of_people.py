@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.people import visits
+from deployments.demo.visits import asking
 from tests.statistical.people import PROMISES, Promise, between, moved_apart, releases
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ def test_the_promise_is_kept(promise: Promise) -> None:
 
 def test_the_scenario_is_what_it_says() -> None:
     """Better for all who ask, worse for the group; the fair one is better for both."""
-    group = visits.asking()["limitation"].to_numpy() == "yes"
+    group = asking()["limitation"].to_numpy() == "yes"
     fair, unfair = between("champion", "fair"), between("champion", "unfair")
     assert unfair.mean() < -0.02 and unfair[group].mean() > 0.05
     assert fair[group].mean() < 0 and fair[~group].mean() < 0
