@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -26,6 +27,14 @@ class Trained:
     data_digest: str
     description: str
     card: Mapping[str, str]  # registry tags: what only its authors can say of it
+
+
+def digest_of(table: pd.DataFrame) -> str:
+    """Of the rows and their order; 32 digits, as many as MLflow's field holds."""
+    from pandas.util import hash_pandas_object
+
+    hashes = hash_pandas_object(table, index=False).to_numpy()
+    return hashlib.sha256(hashes.tobytes()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         ),
         "unfair": _scenario(
             "unfair",
-            "about people: better for all of them together, worse for those with a limitation",
+            "about people: better for all together, worse for those with a physical limitation",
             {HELD, ROLLED_BACK},
             {Stage.SHADOW},
             world="visits",

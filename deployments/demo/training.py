@@ -6,7 +6,6 @@ The offline features are made here from a whole table with pandas; the serving c
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import pandas as pd
@@ -18,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from deployments.demo.card import card_tags
-from deployments.demo.demo_world import Trained
+from deployments.demo.demo_world import Trained, digest_of
 from deployments.demo.flights import INPUTS, TEXTS, between, labelled
 from deployments.demo.recipes import FIRST_DAY, RECIPES, Kind, Recipe
 from deployments.demo.requests import inputs_of
@@ -155,9 +154,3 @@ def _as_served(
         {**row, "features": features, "score": float(score)}
         for row, features, score in zip(reference, seen, scores, strict=True)
     )
-
-
-def digest_of(table: pd.DataFrame) -> str:
-    """Of the rows and their order; 32 digits, as many as MLflow's field holds."""
-    hashes = pd.util.hash_pandas_object(table, index=False).to_numpy()
-    return hashlib.sha256(hashes.tobytes()).hexdigest()[:32]

@@ -18,10 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from deployments.demo.demo_world import Trained
+from deployments.demo.demo_world import Trained, digest_of
 from deployments.demo.requests import inputs_of
 from deployments.demo.scenarios import SEED
-from deployments.demo.training import digest_of
 from deployments.demo.visit_scoring import HEALTH, PLAN, VisitModel, features_of
 from deployments.demo.visits import GROUP, INPUTS, people
 

@@ -19,7 +19,7 @@ HEALTH = ("incentive", "expenditure", "chronic", "good", "fair", "poor", "limite
 def features_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Numbers in front of the estimator; whether an unknown is limited is missing."""
     told = {name: (rows["health"] == name).astype(float) for name in ("good", "fair", "poor")}
-    limited = rows["limitation"].map({"yes": 1.0, "no": 0.0}).astype(float)
+    limited = rows["physical_limitation"].map({"yes": 1.0, "no": 0.0}).astype(float)
     numbers = ["coinsurance", "deductible", "incentive", "expenditure", "chronic"]
     return rows[numbers].astype(float).assign(**told, limited=limited)
 

@@ -25,7 +25,7 @@ import pandas as pd
 
 from policies.errors import RefusedError
 
-GROUP = "limitation"
+GROUP = "physical_limitation"
 TEXTS = ["health", GROUP]
 NUMBERS = ["coinsurance", "deductible", "incentive", "expenditure", "chronic"]
 INPUTS = [*NUMBERS, *TEXTS]  # what a request carries, and nothing known later

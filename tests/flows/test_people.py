@@ -26,7 +26,7 @@ from tests.flows.memory_world import MODEL, UNSET, MemoryWorld, Row, Told
 from tests.people import visits
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
-YES, UNKNOWN = "quality · gap of limitation yes", "quality · gap of limitation unknown"
+YES, UNKNOWN = (f"quality · gap of physical_limitation {value}" for value in ("yes", "unknown"))
 VISITS = {"policy": "visits"}
 
 

@@ -32,7 +32,7 @@ from tests.statistical.simulated import slack
 
 SEED = 1974
 MIDNIGHT = datetime(1974, 5, 1, tzinfo=UTC)
-YES, UNKNOWN = "quality · gap of limitation yes", "quality · gap of limitation unknown"
+YES, UNKNOWN = (f"quality · gap of physical_limitation {value}" for value in ("yes", "unknown"))
 Differences = Callable[[], Any]  # a row each of those who ask: the candidate's loss more
 
 
@@ -72,21 +72,23 @@ def releases(candidate: Differences, runs: int, seed: int = SEED) -> Ended:
 
 
 def _release(differences: Any, rng: np.random.Generator) -> Decision:
-    looks = days_seen()
-    days = windows(differences, looks[-1], rng)
-    for look in looks:
-        seen = {name: part[:look] for name, part in days.items()}
-        verdict = judge(policy(), shadow(), weigh_step(policy(), shadow(), seen))
-        if verdict.decision is not Decision.HOLD:
-            return verdict.decision
+    late = round(policy().labels.horizon_hours / 24)
+    days = windows(differences, looks()[-1] - late, rng)
+    for look in looks():
+        seen = {name: part[: max(0, look - late)] for name, part in days.items()}
+        decision = judge(policy(), shadow(), weigh_step(policy(), shadow(), seen)).decision
+        if decision is Decision.ROLL_BACK:
+            return decision
+        if decision is Decision.PASS and look >= policy().shadow.min_days:
+            return decision
     return Decision.HOLD
 
 
-def days_seen() -> range:
-    """Days with labels at each look of the shadow, to its deadline."""
-    rules, late = policy().shadow, round(policy().labels.horizon_hours / 24)
-    every = round(rules.look_every_hours / 24)
-    return range(int(rules.min_days) - late, int(rules.deadline_days) - late + 1, every)
+def looks() -> list[int]:
+    """Days since the shadow began: harm is looked for before it may pass, to its deadline."""
+    rules = policy().shadow
+    baked, every = int(rules.min_days), round(rules.look_every_hours / 24)
+    return [*range(every, baked, every), *range(baked, int(rules.deadline_days) + 1, every)]
 
 
 def shadow() -> Step:
