@@ -41,7 +41,8 @@ def test_what_takes_longest_is_what_is_told() -> None:
 
 def test_every_step_says_what_it_must_show() -> None:
     """What only users show is asked where somebody is served; failures from the shadow on."""
-    told = {each.step.name: " ".join(each.checks) for each in schedule(SHIPPED[0].policy, START)}
+    policy = loader.find("flight-delay").policy
+    told = {each.step.name: " ".join(each.checks) for each in schedule(policy, START)}
     assert "log loss by origin" in told["staging"]
     assert "slow answers" not in told["shadow"]
     assert "errors: error not worse by 0.03 or more" in told["shadow"]
