@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from policies.schema import ReleasePolicy, StageRules, StagingRules
+from policies.schema import Guardrail, ReleasePolicy, StageRules, StagingRules
 from policies.vocabulary import FULL_WEIGHT_BP, Stage, Step, Value
 
 
@@ -91,6 +91,7 @@ def _checks(policy: ReleasePolicy, step: Step) -> Iterator[str]:
         if rail.is_due_at(step):
             worse = f"not worse by {rail.margin * rules.margin_factor:g} or more"
             yield f"{rail.name}: {rail.metric.replace('_', ' ')} {worse}"
+            yield from _group_checks(rail)
     if rules.min_rows:
         who = "answered by the candidate" if step.weight_bp else "scored by both models"
         yield f"{rules.min_rows:,} rows or more {who}"
@@ -100,6 +101,18 @@ def _checks(policy: ReleasePolicy, step: Step) -> Iterator[str]:
     if 0 < step.weight_bp < FULL_WEIGHT_BP:
         yield f"{step.weight_bp / 100:g} % of the units are sent to the candidate"
     yield "every replica serves the plan"
+
+
+def _group_checks(rail: Guardrail) -> Iterator[str]:
+    """Of groups that a PASS waits for; no stage widens their margins."""
+    if (each := rail.segments) is not None:
+        names = ", ".join(each.values)
+        yield f"{rail.name}: each {each.column} ({names}) not worse by {each.margin:g} or more"
+    if (gap := rail.gap) is not None:
+        for value in gap.values:
+            if value not in gap.reported:
+                group = f"{gap.column} {value}"
+                yield f"{rail.name}: {group} not left behind all others by {gap.margin:g} or more"
 
 
 def _staging_checks(rules: StagingRules) -> Iterator[str]:

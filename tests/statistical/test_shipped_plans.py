@@ -21,6 +21,7 @@ MEANT_FOR = {
     "high": Given(2000.0),
     "regulated": Given(10_000.0, NO_AT_MOST),
     "flight-delay": Given(38.0, NO_AT_MOST, gain=0.03),  # a summer month's gain is .035
+    "doctor-visits": Given(30.0, {"errors": 0.01}, gain=0.035),  # that of knowing health too
 }
 TOO_LITTLE = {"low": 3.0, "medium": 20.0, "high": 200.0, "regulated": 500.0}
 RUNS = 40

@@ -39,6 +39,15 @@ def test_what_takes_longest_is_what_is_told() -> None:
     assert not thin.can_pass
 
 
+def test_the_groups_that_a_step_waits_for_are_told() -> None:
+    """Whoever reads the plan sees who must not lose, and by which margin."""
+    canary = schedule(loader.find("flight-delay").policy, START)[2]
+    assert "quality: each origin (EWR, JFK, LGA) not worse by 0.08 or more" in canary.checks
+    shadow = schedule(loader.find("doctor-visits").policy, START)[1]
+    behind = [check for check in shadow.checks if "left behind" in check]
+    assert behind == ["quality: physical_limitation yes not left behind all others by 0.1 or more"]
+
+
 def test_every_step_says_what_it_must_show() -> None:
     """What only users show is asked where somebody is served; failures from the shadow on."""
     policy = loader.find("flight-delay").policy
