@@ -114,12 +114,20 @@ def _details(state: Release, artefact: Artefact, human: Mapping[str, Field]) -> 
 
 
 def _slices(state: Release) -> Field:
-    columns = ", ".join(state.policy.staging.scores.slices)
-    return given("slices", "Evaluated by", columns, "policy", f"policy {state.policy_name}")
+    """Of the staging sample, and the groups that a guardrail watches on traffic."""
+    groups = [g for rail in state.policy.guardrails for g in (rail.segments, rail.gap) if g]
+    columns = dict.fromkeys([*state.policy.staging.scores.slices, *(g.column for g in groups)])
+    source = f"policy {state.policy_name}"
+    return given("slices", "Evaluated by", ", ".join(columns), "policy", source)
 
 
 def _metrics(state: Release) -> Field:
-    rows = [[g.name, g.metric, f"{g.margin:g}", g.why] for g in state.policy.guardrails]
+    """Each with its groups: theirs is another margin."""
+    rows = [
+        [g.name, g.metric, f"{g.margin:g}", g.why]
+        for rail in state.policy.guardrails
+        for g in (rail, *rail.by_segment().values(), *rail.by_gap().values())
+    ]
     columns = ("guardrail", "metric", "margin", "why")
     return listed("metrics", "Guardrails", columns, rows, "policy", f"policy {state.policy_name}")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from policies.errors import EvidenceError
+from policies.loader import find
 from policies.vocabulary import Entry
 from tasks.documents.document import Document
 from tasks.documents.model_card import FIVE_QUESTIONS, HUMAN_FIELDS, model_card, unanswered
@@ -61,6 +62,17 @@ def test_a_complete_card_answers_the_five_questions(make_story: Story) -> None:
     assert unanswered(card) == ()
     assert not set(HUMAN_FIELDS) & set(card.missing())
     assert "answers the five questions" in render(card)
+
+
+def test_groups_that_a_guardrail_watches_are_on_the_card(entries: list[Entry]) -> None:
+    """By which column a model was judged, and the margin of each group."""
+    policy = find("doctor-visits").policy.model_dump(mode="json")
+    opened = entries[0].model_copy(
+        update={"payload": entries[0].payload | {"policy_document": policy}}
+    )
+    page = render(model_card([opened]))
+    assert "**Evaluated by:** physical_limitation" in page
+    assert "| quality · gap of physical_limitation yes | log_loss | 0.1 |" in page
 
 
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
