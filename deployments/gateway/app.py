@@ -43,6 +43,7 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
                 "mirror_shed": counts.shed,
                 "outcomes": asdict(gateway.recent.total),
                 "lines_dropped": spool.dropped,
+                "called": gateway.called(),
                 "document_error": gateway.document_error,
                 "spool_error": spool.fault,
             }

@@ -86,6 +86,14 @@ class Gateway:
             f"{name} is loading" for name, station in self._stations.items() if not station.active
         ]
 
+    def called(self) -> dict[str, dict[str, str]]:
+        """How each loaded version of each model is asked, and why so."""
+        return {
+            model: {arm: each.scorer.called for arm, each in station.active.variants.items()}
+            for model, station in self._stations.items()
+            if station.active is not None
+        }
+
     def observe(self, model: str) -> list[Serving]:
         error = "; ".join(filter(None, [self.document_error, self.spool.fault])) or None
         return [self._station(model).observe(self.options.replica, error)]

@@ -33,6 +33,7 @@ class IsolatedModel:
     columns: tuple[Column, ...] = ()
     shows_features = False
     minds_mirrors = False
+    called = ""
 
     def __init__(
         self,
@@ -161,6 +162,7 @@ class IsolatedModel:
         self.columns = tuple(Column(*column) for column in told["columns"])
         self.shows_features = told["features"]
         self.minds_mirrors = told["minds_mirrors"]
+        self.called = told["called"]
         return None
 
     def _gives_up(self) -> bool:

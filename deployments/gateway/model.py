@@ -9,33 +9,22 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from deployments.gateway.direct import Way, way_of
 from deployments.gateway.signature import Column, faults
+from deployments.gateway.table import Row as Row
+from deployments.gateway.table import by_gaps, frame, handed, plain
 from policies.errors import RefusedError
 from tasks.registry.digest import hex_of, tree_digest
-from tasks.registry.reference import takes_inputs_as_they_are
+from tasks.registry.reference import reference_rows, takes_inputs_as_they_are
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Row = Mapping[str, Any]
 _SPLITS = 128  # calls spent on finding the bad rows of one batch
 _SPLIT_SECONDS = 0.15  # and time: the good rows of a batch must not be late for the bad ones
-_NO_NULL = ("integer", "long")  # a table's whole numbers know no gap
-_NUMBERS = (*_NO_NULL, "float", "double")
-_DTYPES = {
-    "boolean": "bool",
-    "integer": "int32",
-    "long": "int64",
-    "float": "float32",
-    "double": "float64",
-    "datetime": "datetime64[ns]",
-}
-
+_PYFUNC = Way("pyfunc")
 
 NO_CLASSES = "A class is no probability: log the model so that it answers with predict_proba"
 
@@ -74,6 +63,12 @@ class Model:
     pyfunc: Any
     split_seconds: float = _SPLIT_SECONDS
     computes_features: bool = True
+    way: Way = _PYFUNC
+
+    @property
+    def called(self) -> str:
+        """Directly or through MLflow, and why."""
+        return self.way.told
 
     def score_each(self, rows: Sequence[Row], *, mirrored: bool = False) -> list[Answer]:
         """One answer a row. A batch that fails is halved until the rows to blame are found.
@@ -95,12 +90,12 @@ class Model:
         A version that says it takes its inputs as they are shows what it is handed.
         """
         if not self.computes_features:
-            return _handed(self.columns, rows)
+            return handed(self.columns, rows)
         table = self._predict(rows, {"features": True})
         if not hasattr(table, "to_dict"):
             raise ModelFault("the model was asked for its features and gave no table")
         return [
-            {str(name): _plain(value) for name, value in row.items()}
+            {str(name): plain(value) for name, value in row.items()}
             for row in table.to_dict("records")
         ]
 
@@ -117,7 +112,7 @@ class Model:
         """Rows that leave out the same whole numbers go together; most often that is all."""
         search = _Search(_SPLITS, time.perf_counter() + self.split_seconds)
         given: dict[int, Answer] = {}
-        for places in _by_gaps(self.columns, rows):
+        for places in by_gaps(self.columns, rows):
             answers = self._halving([rows[at] for at in places], search, params, first=True)
             given |= dict(zip(places, answers, strict=True))
         return [given[at] for at in range(len(rows))]
@@ -147,9 +142,10 @@ class Model:
         return left + self._halving(rows[middle:], search, params)
 
     def _predict(self, rows: Sequence[Row], params: dict[str, Any] | None = None) -> Any:
-        frame = _frame(self.columns, rows)
         try:
-            return self.pyfunc.predict(frame, params)
+            if self.way.call is not None and params is None:
+                return self.way.call(rows)
+            return self.pyfunc.predict(frame(self.columns, rows), params)
         except Exception as error:
             raise ModelFault(f"{type(error).__name__}: {error}"[:300]) from error
 
@@ -181,15 +177,27 @@ def load(store: Path, digest: str) -> Model:
             f"{digest[:19]}… has no signature with named columns.",
             advice="Log the model with a signature, so that requests can be checked.",
         )
+    columns, samples = _columns(signature), _samples(folder)
     computes = _has_switch(signature, "features")
-    return Model(
+    model = Model(
         digest,
-        _columns(signature),
+        columns,
         shows_features=computes or takes_inputs_as_they_are(folder),
         minds_mirrors=_has_switch(signature, "mirrored"),
         pyfunc=pyfunc,
         computes_features=computes,
+        way=way_of(pyfunc, columns, samples),
     )
+    model.score_each(samples[:1], mirrored=True)  # what loads at the first answer delays no user
+    return model
+
+
+def _samples(folder: Path) -> list[Row]:
+    """None where they cannot be read: the trial reads them again, and says what is wrong."""
+    try:
+        return [row.inputs for row in reference_rows(folder)]
+    except RefusedError:
+        return []
 
 
 def _columns(signature: Any) -> tuple[Column, ...]:
@@ -207,74 +215,6 @@ def _within(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def _has_switch(signature: Any, name: str) -> bool:
     params = signature.params.params if signature.params is not None else []
     return any(param.name == name and param.dtype.name == "boolean" for param in params)
-
-
-def _by_gaps(columns: Sequence[Column], rows: Sequence[Row]) -> Iterable[list[int]]:
-    """Places of the rows that leave out the same whole numbers."""
-    whole = [column.name for column in columns if column.type in _NO_NULL]
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for at, row in enumerate(rows):
-        gaps = tuple(name for name in whole if row.get(name) is None)
-        groups.setdefault(gaps, []).append(at)
-    return groups.values()
-
-
-def _handed(columns: Sequence[Column], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Rows as the model gets them: typed, and back in words that JSON has."""
-    handed: dict[int, dict[str, Any]] = {}
-    for places in _by_gaps(columns, rows):
-        records = _frame(columns, [rows[at] for at in places]).to_dict("records")
-        for at, record in zip(places, records, strict=True):
-            told = {str(name): _plain(value) for name, value in record.items()}
-            handed[at] = {
-                c.name: told.get(c.name) for c in columns if c.required or c.name in rows[at]
-            }
-    return [handed[at] for at in range(len(rows))]
-
-
-def _frame(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
-    """Columns of exactly the signature's types, so that the schema check has nothing to convert.
-
-    An optional whole number that no row of the batch has is left out: it has no null.
-    """
-    import numpy as np
-    import pandas as pd
-
-    table: dict[str, Any] = {}
-    for column in columns:
-        values = [row.get(column.name) for row in rows]
-        if column.type in _NO_NULL and all(value is None for value in values):
-            continue
-        kind = _DTYPES.get(column.type)
-        if kind is None or (None in values and column.type not in ("float", "double", "datetime")):
-            table[column.name] = np.empty(len(values), dtype=object)
-            for at, value in enumerate(values):  # one by one: a list of lists is no matrix here
-                table[column.name][at] = _typed(column.within, value)
-        elif column.type == "datetime":
-            table[column.name] = pd.to_datetime(pd.Series(values), utc=True).dt.tz_localize(None)
-        else:
-            table[column.name] = np.array(values, dtype=kind)
-    return pd.DataFrame(table)
-
-
-def _typed(told: Mapping[str, Any] | None, value: Any) -> Any:
-    """Numbers within lists and objects in the signature's type: JSON writes 2.0 as 2."""
-    import numpy as np
-
-    if told is None or value is None:
-        return value
-    if told["type"] == "array" and isinstance(value, list):
-        return [_typed(told["items"], item) for item in value]
-    if told["type"] == "map" and isinstance(value, dict):
-        return {name: _typed(told["values"], item) for name, item in value.items()}
-    if told["type"] == "object" and isinstance(value, dict):
-        known = told["properties"]
-        return {name: _typed(known.get(name), item) for name, item in value.items()}
-    if type(value) not in (int, float) or told["type"] not in _NUMBERS:
-        return value
-    if told["type"] in _NO_NULL and value != int(value):
-        return value  # MLflow says what is wrong with it
-    return np.dtype(_DTYPES[told["type"]]).type(value)
 
 
 def _answers(output: Any, rows: int) -> list[Answer]:
@@ -304,15 +244,3 @@ def _answer(score: float) -> Answer:
     if math.isfinite(score) and 0.0 <= score <= 1.0:
         return Answer(score)
     return Answer(None, f"answered {score}, which is no probability")
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it; a gap is null, whatever the table calls it."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    value = value.item() if hasattr(value, "item") else value
-    if value != value or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value.isoformat() if hasattr(value, "isoformat") else value

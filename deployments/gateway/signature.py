@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-_WHOLE = {"integer": 31, "long": 63}  # bits without the sign
+_WHOLE = ("integer", "long")
+_LARGEST_FLOAT, _LARGEST_DOUBLE = 3.4028234663852886e38, 1.7976931348623157e308
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "integer": (-(2**31), 2**31 - 1),
+    "long": (-(2**63), 2**63 - 1),
+    "float": (-_LARGEST_FLOAT, _LARGEST_FLOAT),
+    "double": (-_LARGEST_DOUBLE, _LARGEST_DOUBLE),
+}
+_SHOWN = 100  # letters of a wrong value that are told
 _WORDS = {
     "boolean": "true or false",
     "integer": "a whole number (32 bit)",
@@ -38,9 +45,10 @@ def faults(columns: Sequence[Column], row: Mapping[str, Any]) -> list[str]:
         if column.name not in row:
             if column.required:
                 found.append(f"{column.name} is missing")
-            continue
-        told = column.within or {"type": column.type}
-        found += _faults_at(column.name, told, row[column.name], column.required)
+        elif column.within is not None:
+            found += _faults_at(column.name, column.within, row[column.name], column.required)
+        elif not is_fit(column.type, row[column.name], column.required):
+            found.append(_misfit(column.name, column.type, row[column.name]))
     return found
 
 
@@ -48,7 +56,7 @@ def _faults_at(place: str, told: Mapping[str, Any], value: Any, required: bool) 
     """Also of what lists and objects hold, each with its place: ``who.vip``, ``tags[2]``."""
     kind = str(told["type"])
     if not is_fit(kind, value, required):
-        return [f"{place} is not {_WORDS.get(kind, kind)}: {value!r}"]
+        return [_misfit(place, kind, value)]
     if kind == "array" and "items" in told and value is not None:
         parts = ((f"{place}[{at}]", told["items"], item) for at, item in enumerate(value))
     elif kind == "map" and "values" in told and value is not None:
@@ -58,6 +66,12 @@ def _faults_at(place: str, told: Mapping[str, Any], value: Any, required: bool) 
     else:
         return []
     return [fault for part in parts for fault in _faults_at(*part, True)]
+
+
+def _misfit(place: str, kind: str, value: Any) -> str:
+    told = repr(value)
+    told = told if len(told) <= _SHOWN else f"{told[:_SHOWN]}…"
+    return f"{place} is not {_WORDS.get(kind, kind)}: {told}"
 
 
 def _object_faults(place: str, known: Mapping[str, Any], value: Mapping[str, Any]) -> list[str]:
@@ -73,20 +87,20 @@ def _object_faults(place: str, known: Mapping[str, Any], value: Mapping[str, Any
 
 def unknown(known: Iterable[str], row: Mapping[str, Any]) -> list[str]:
     """Columns no variant asks for: most often a misspelt name of one that is asked for."""
-    return [f"{name} is unknown" for name in sorted(row.keys() - set(known))]
+    return [f"{name[:_SHOWN]} is unknown" for name in sorted(row.keys() - set(known))]
 
 
 def is_fit(kind: str, value: Any, required: bool = True) -> bool:
     """Whether a JSON value may stand in a column. Numbers with gaps are allowed to be null."""
     if value is None:
         return kind in ("float", "double", "string", "datetime") or not required
+    if kind in _RANGES:
+        least, most = _RANGES[kind]
+        whole = kind in _WHOLE
+        fits = type(value) is int or (type(value) is float and (not whole or value.is_integer()))
+        return fits and least <= value <= most  # NaN and what is beyond all numbers lie nowhere
     if kind == "boolean":
         return isinstance(value, bool)
-    if kind in _WHOLE:
-        whole = type(value) is int or (type(value) is float and value.is_integer())
-        return whole and -(2 ** _WHOLE[kind]) <= value < 2 ** _WHOLE[kind]
-    if kind in ("float", "double"):
-        return type(value) in (int, float) and math.isfinite(value)
     if kind == "string":
         return isinstance(value, str)
     if kind == "datetime":

@@ -59,6 +59,7 @@ def _introduction(model: Model) -> dict[str, Any]:
         "columns": columns,
         "features": model.shows_features,
         "minds_mirrors": model.minds_mirrors,
+        "called": model.called,
     }
 
 
