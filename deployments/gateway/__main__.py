@@ -15,6 +15,7 @@ import uvicorn
 from deployments.gateway.app import create_app
 from deployments.gateway.gateway import Gateway
 from deployments.gateway.options import Options
+from deployments.gateway.patience import PatientProtocol
 from policies.errors import RefusedError
 from tasks.orchestrator.clock import ReplayClock
 
@@ -39,6 +40,7 @@ def main() -> None:
         deadline_seconds=arguments.deadline_ms / 1000,
         candidate_memory_mb=arguments.candidate_memory_mb,
         rotate_seconds=arguments.rotate_seconds,
+        body_seconds=arguments.patience_seconds,
     )
     try:
         gateway = Gateway(options, ReplayClock(home / "clock"))
@@ -46,7 +48,14 @@ def main() -> None:
         sys.exit(f"{error} {error.advice}")
     app = create_app(gateway, lambda: _token(home))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    PatientProtocol.seconds = options.body_seconds
+    config = uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
     sockets = [_listening(arguments.host, arguments.port, shared=False)]
     if arguments.front_port:
         sockets.append(_listening(arguments.host, arguments.front_port, shared=True))
@@ -83,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replica", default="", help="its name in reports (gateway-PORT)")
     parser.add_argument("--deadline-ms", type=float, default=Options.deadline_seconds * 1000)
     parser.add_argument("--candidate-memory-mb", type=int, default=Options.candidate_memory_mb)
+    parser.add_argument(
+        "--patience-seconds",
+        type=float,
+        default=Options.body_seconds,
+        help="for a connection's first headers, and for a body, to come in",
+    )
     parser.add_argument("--rotate-seconds", type=float, default=Options.rotate_seconds)
     return parser
 

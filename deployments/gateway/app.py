@@ -9,14 +9,16 @@ from dataclasses import asdict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deployments.gateway.body import UNREAD, read_json
 from deployments.gateway.gateway import Gateway
 from deployments.gateway.metrics import CONTENT_TYPE, GatewayMetrics
 from deployments.gateway.openapi import MOST_TIMED_CALLS, SCORED, written
-from deployments.gateway.request import Refusal, read_body, read_list, read_outcomes, read_rows
+from deployments.gateway.predict import Predict
+from deployments.gateway.request import Refusal, read_list, read_outcomes
 from policies.errors import UnavailableError
 
 
@@ -57,29 +59,15 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
         reports = gateway.observe(request.path_params["model"])
         return JSONResponse([report.model_dump(mode="json") for report in reports])
 
-    async def predict(request: Request) -> Response:
-        rows = read_rows(read_body(await request.body()), gateway.options.request_rows)
-        reply = await gateway.predict(request.path_params["model"], rows)
-        answers = [
-            {
-                "id": row.id,
-                "score": given.score,
-                "variant": given.arm,
-                "version": given.version,
-                "reason": given.reason,
-            }
-            for row, given in zip(rows, reply.answers, strict=True)
-        ]
-        return JSONResponse({"revision": reply.revision, "answers": answers})
-
     async def outcomes(request: Request) -> Response:
-        read = read_outcomes(read_body(await request.body()), gateway.options.request_rows)
+        body = await read_json(request.scope, request.receive, gateway.options)
+        read = read_outcomes(body, gateway.options.request_rows)
         tally = await gateway.record(request.path_params["model"], read)
         return JSONResponse(asdict(tally))
 
     async def score(request: Request) -> Response:
         _authorise(request, route_token())
-        body = read_body(await request.body())
+        body = await read_json(request.scope, request.receive, gateway.options)
         rows = read_list(body, "rows", gateway.options.request_rows)
         calls, features = body.get("timed_calls", 0), body.get("features", False)
         name = request.path_params["variant"]
@@ -99,12 +87,12 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
 
     return Starlette(
         routes=[
+            Route("/models/{model}/predict", Predict(gateway), methods=["POST"]),
             Route("/health", health),
             Route("/ready", ready),
             Route("/metrics", scraped),
             Route("/openapi.json", openapi),
             Route("/observe/{model}", observe),
-            Route("/models/{model}/predict", predict, methods=["POST"]),
             Route("/models/{model}/outcomes", outcomes, methods=["POST"]),
             Route("/models/{model}/variants/{variant}/score", score, methods=["POST"]),
         ],
@@ -112,6 +100,8 @@ def create_app(gateway: Gateway, route_token: Callable[[], str | None]) -> Starl
             Refusal: _refused,
             UnavailableError: _unavailable,
             HTTPException: _http,
+            ClientDisconnect: _gone,
+            Exception: _failed,
         },
         lifespan=lifespan,
     )
@@ -126,12 +116,22 @@ def _authorise(request: Request, token: str | None) -> None:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101 - Starlette's handlers are typed for any
-    return JSONResponse({"error": error.error, "advice": error.advice}, error.status)
+    headers = {"connection": "close"} if error.status in UNREAD else None
+    return JSONResponse({"error": error.error, "advice": error.advice}, error.status, headers)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     assert isinstance(error, UnavailableError)  # noqa: S101
     return JSONResponse({"error": error.message, "advice": error.advice}, 503)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=499)  # for nobody: who asked is not there any more
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    """A fault of ours: it is told here without its insides, and in the log with them."""
+    return JSONResponse({"error": "The gateway failed.", "advice": "See its log."}, 500)
 
 
 async def _http(_: Request, error: Exception) -> Response:

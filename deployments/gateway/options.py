@@ -20,6 +20,8 @@ class Options:
     waiting_rows: int = 5000  # rows that may wait for one variant before it says no
     mirror_rows: int = 2000  # beyond this, mirrored rows are shed and not answered late
     request_rows: int = 5000
+    request_bytes: int = 16 * 1024 * 1024
+    body_seconds: float = 10.0  # for a whole body to come in
     rotate_seconds: float = 60.0
     rotate_bytes: int = 64 * 1024 * 1024
     recent_ids: int = 200_000  # predictions remembered, and outcomes: 100 MB together

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
+
+import orjson
 
 from deployments.gateway.answering import Asked
 from deployments.gateway.recent import Posted
 from deployments.gateway.signature import Column, faults, unknown
 
 _SHOWN = 10  # faults told in one answer
+_NAME_LETTERS = 256  # of ids and units: they are remembered, and written in every line
+_ROW, _ABOUT = {"id", "unit", "inputs"}, {"segment", "region"}
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_OBJECT = "Send a JSON object. It knows no NaN and no Infinity: null stands for a gap."
 _OUTCOME = (
     'An outcome is {"id": text, "label": 0 or 1} or {"id": text, "metric": name, "value": number}. '
     "Nothing was recorded."
@@ -29,19 +33,27 @@ class Refusal(Exception):
 
 
 def read_body(body: bytes) -> dict[str, Any]:
+    """Strict: no NaN, no number beyond all floats, no half letters, no endless depth."""
     try:
-        read = json.loads(body, parse_constant=_no_constant)
+        read = orjson.loads(body)
     except ValueError as error:
-        raise Refusal(400, f"The body is no JSON: {error}.", "Send a JSON object.") from error
+        raise Refusal(400, f"The body is no JSON: {error}.", _OBJECT) from error
     if not isinstance(read, dict):
-        raise Refusal(400, "The body is no JSON object.", "Send a JSON object.")
+        raise Refusal(400, "The body is no JSON object.", _OBJECT)
     return read
 
 
 def read_rows(body: Mapping[str, Any], limit: int) -> list[Asked]:
-    """Rows with a unit each: without one there is no sticky split, so it is not guessed."""
+    """Rows with a unit each: without one there is no sticky split, so it is not guessed.
+
+    An id names one prediction for good: outcomes are joined to it.
+    """
     rows = read_list(body, "rows", limit)
     wrong = [f"row {at}: {fault}" for at, row in enumerate(rows) if (fault := _shape(row))]
+    if not wrong and len({row["id"] for row in rows}) < len(rows):
+        wrong = _repeated(rows)
+    if more := body.keys() - {"rows"}:
+        wrong.append(f"beside the rows {_listed(more)} is unknown")
     if wrong:
         _refuse(
             wrong,
@@ -52,6 +64,16 @@ def read_rows(body: Mapping[str, Any], limit: int) -> list[Asked]:
         Asked(row["id"], row["unit"], row["inputs"], row.get("segment"), row.get("region"))
         for row in rows
     ]
+
+
+def _repeated(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    first: dict[str, int] = {}
+    places = ((at, first.setdefault(row["id"], at), row["id"]) for at, row in enumerate(rows))
+    return [f"row {at} has the id of row {had}: {id_}" for at, had, id_ in places if at != had]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(name[:_NAME_LETTERS] for name in sorted(names)[:_SHOWN])
 
 
 def read_list(body: Mapping[str, Any], name: str, limit: int) -> list[Any]:
@@ -92,11 +114,10 @@ def check_rows(
     if asked is None:
         return
     names = {column.name for column in known}
-    wrong = [
-        f"row {at} ({row.id}): {fault}"
-        for at, row in enumerate(rows)
-        for fault in (*faults(asked, row.inputs), *unknown(names, row.inputs))
-    ]
+    wrong: list[str] = []
+    for at, row in enumerate(rows):
+        if found := faults(asked, row.inputs) + unknown(names, row.inputs):
+            wrong += (f"row {at} ({row.id}): {fault}" for fault in found)
     if wrong:
         columns = ", ".join(f"{column.name} ({column.type})" for column in asked)
         _refuse(wrong, f"Send these columns: {columns}.")
@@ -113,10 +134,21 @@ def _shape(row: Any) -> str | None:
     for name in ("id", "unit"):
         if not isinstance(row.get(name), str) or not row[name]:
             return f"{name} is missing or no text"
-    for name in ("segment", "region"):
-        if not isinstance(row.get(name, ""), str):
-            return f"{name} is no text"
-    return None if isinstance(row.get("inputs"), dict) else "inputs is missing or no object"
+        if len(row[name]) > _NAME_LETTERS:
+            return f"{name} has more than {_NAME_LETTERS} letters"
+    if not isinstance(row.get("inputs"), dict):
+        return "inputs is missing or no object"
+    return _about(row) if len(row) > len(_ROW) else None
+
+
+def _about(row: Mapping[str, Any]) -> str | None:
+    """What a row may tell beside what it must."""
+    if more := row.keys() - _ROW - _ABOUT:
+        return f"{_listed(more)} is unknown"
+    for name in _ABOUT & row.keys():
+        if not isinstance(row[name], str) or len(row[name]) > _NAME_LETTERS:
+            return f"{name} is no text of at most {_NAME_LETTERS} letters"
+    return None
 
 
 def _outcome(item: Any) -> str | None:
@@ -158,7 +190,3 @@ def _is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond every float
         return False
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")

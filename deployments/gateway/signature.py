@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,9 +85,11 @@ def _object_faults(place: str, known: Mapping[str, Any], value: Mapping[str, Any
     return found
 
 
-def unknown(known: Iterable[str], row: Mapping[str, Any]) -> list[str]:
+def unknown(known: Set[str], row: Mapping[str, Any]) -> list[str]:
     """Columns no variant asks for: most often a misspelt name of one that is asked for."""
-    return [f"{name[:_SHOWN]} is unknown" for name in sorted(row.keys() - set(known))]
+    if row.keys() <= known:
+        return []
+    return [f"{name[:_SHOWN]} is unknown" for name in sorted(row.keys() - known)]
 
 
 def is_fit(kind: str, value: Any, required: bool = True) -> bool:
