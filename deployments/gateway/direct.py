@@ -70,8 +70,11 @@ def way_of(pyfunc: Any, columns: Sequence[Column], samples: Sequence[Row]) -> Wa
 def _function(pyfunc: Any) -> tuple[Callable[[Any], Any] | None, str]:
     """What MLflow calls in the end; or why there is no such one function."""
     flavour = pyfunc.metadata.flavors.get("python_function", {})
-    if flavour.get("loader_module") != "mlflow.sklearn":
-        return None, f"it is loaded by {flavour.get('loader_module')}, not by mlflow.sklearn"
+    loader = str(flavour.get("loader_module"))
+    if loader.startswith("mlflow.pyfunc"):
+        return None, "its own code answers"
+    if loader != "mlflow.sklearn":
+        return None, f"{loader} loads it, which is no scikit-learn"
     name = flavour.get("predict_fn", "predict")
     if name not in _FUNCTIONS:
         return None, f"it answers with {name}"

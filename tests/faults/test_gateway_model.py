@@ -120,6 +120,34 @@ def test_a_missing_column_is_the_rows_fault() -> None:
     assert answers == [Answer(0.5), Answer(None, "n is missing")]
 
 
+def test_times_of_one_batch_may_be_written_in_several_ways() -> None:
+    """Each in any way that ISO 8601 knows: who else asks at that moment makes no difference."""
+
+    class Clockwork:
+        def predict(self, frame: Any, params: Any = None) -> Any:
+            return frame["t"].dt.hour / 24
+
+    timed = replace(model(Clockwork()), columns=(Column("t", "datetime"),))
+    written = ["2013-05-01T12:00:00", "2013-05-01", "2013-05-01T14:00:00+02:00", "2013-W18-3"]
+    answers = timed.score_each([{"t": each} for each in written])
+    assert [answer.score for answer in answers] == [0.5, 0.0, 0.5, 0.0]
+
+
+def test_an_answer_that_is_no_list_of_numbers_is_the_models_fault() -> None:
+    """Whatever reading it raises: the thread that asks for everybody must live on."""
+
+    class Attached:
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError("call detach() first")
+
+    class Learning:
+        def predict(self, frame: Any, params: Any = None) -> Any:
+            return Attached()
+
+    answer = model(Learning()).score_each(rows((0.5, 1)))[0]
+    assert "detach" in (answer.error or "")
+
+
 def test_an_answer_of_another_length_is_no_answer() -> None:
     class Short:
         def predict(self, frame: Any, params: Any = None) -> Any:

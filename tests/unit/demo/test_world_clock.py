@@ -26,6 +26,17 @@ def test_the_rest_of_the_system_reads_what_the_replay_wrote(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["m.json"]
 
 
+def test_every_tick_is_seen_at_once(tmp_path: Path) -> None:
+    """Though a file that has not changed is not read again."""
+    clock, reader = WorldClock(tmp_path / "m.json"), ReplayClock(tmp_path)
+    assert reader.now("m").year > MAY.year
+    for hours in (0, 1, 2, 9):
+        clock.tick(MAY + timedelta(hours=hours))
+        assert reader.now("m") == reader.now("m") == MAY + timedelta(hours=hours)
+    (tmp_path / "m.json").unlink()
+    assert reader.now("m").year > MAY.year
+
+
 def test_the_rate_follows_the_steps(tmp_path: Path) -> None:
     """After many equal steps the rate is theirs, whatever was guessed at first."""
     clock = WorldClock(tmp_path / "m.json", rate=1.0)

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployments.gateway.recent import Posted
 from deployments.gateway.request import (
@@ -26,7 +28,13 @@ FITS = [
     ("double", True, False),
     ("double", "1", False),
     ("double", float("nan"), False),
+    ("double", 10**400, False),
+    ("double", float("inf"), False),
+    ("float", 3.4e38, True),
+    ("float", 3.5e38, False),
     ("long", 3.0, True),
+    ("long", 2.0**63, False),
+    ("long", -(2.0**63), True),
     ("long", 3.5, False),
     ("long", None, False),
     ("long", 2**63, False),
@@ -84,7 +92,11 @@ def test_what_lists_and_objects_hold_is_named_with_its_place(
 WRONG_BODIES = [
     (b"", "no JSON"),
     (b"[]", "no JSON object"),
-    (b'{"rows": [{"id": "1", "unit": "u", "inputs": {"x": NaN}}]}', "NaN"),
+    (b'{"rows": [{"id": "1", "unit": "u", "inputs": {"x": NaN}}]}', "no JSON"),
+    (b"[" * 100_000, "no JSON"),
+    (b'{"rows": "\\ud800"}', "no JSON"),
+    (b'{"rows": [{"id": "1", "unit": "u", "inputs": {}}], "row": 1}', "row is unknown"),
+    (b'{"rows": [{"id": "1", "unit": "u", "inputs": {}, "at": 1}]}', "row 0: at is unknown"),
     (b'{"rows": []}', "no rows"),
     (b'{"rows": [1]}', "row 0: is no object"),
     (b'{"rows": [{"id": "1", "inputs": {}}]}', "unit is missing"),
@@ -101,6 +113,20 @@ def test_wrong_bodies(body: bytes, fault: str) -> None:
     assert fault in refused.value.error
 
 
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8))
+def test_an_id_stands_once_in_a_request(ids: list[str]) -> None:
+    """Outcomes are joined by it: every row that repeats one is named, and no other."""
+    body = {"rows": [ROW | {"id": id_} for id_ in ids]}
+    repeated = [at for at, id_ in enumerate(ids) if id_ in ids[:at]]
+    if not repeated:
+        assert [row.id for row in read_rows(body, 10)] == ids
+        return
+    with pytest.raises(Refusal) as refused:
+        read_rows(body, 10)
+    told = [int(part.split()[1]) for part in refused.value.error.split("; ")]
+    assert told == repeated
+
+
 def test_too_many_rows() -> None:
     with pytest.raises(Refusal, match="too many"):
         read_rows({"rows": [ROW] * 11}, 10)
@@ -108,10 +134,10 @@ def test_too_many_rows() -> None:
 
 def test_every_wrong_column_is_named() -> None:
     """Missing, mistyped and unknown ones in one answer, with the row they stand in."""
-    rows = read_rows({"rows": [ROW, ROW | {"inputs": {"x": "a", "y": 1}}]}, 10)
+    rows = read_rows({"rows": [ROW, ROW | {"id": "2", "inputs": {"x": "a", "y": 1}}]}, 10)
     with pytest.raises(Refusal) as refused:
         check_rows(rows, COLUMNS, COLUMNS)
-    for fault in ("row 1 (1): x is not", "n is missing", "y is unknown"):
+    for fault in ("row 1 (2): x is not", "n is missing", "y is unknown"):
         assert fault in refused.value.error
     assert "row 0" not in refused.value.error
 
