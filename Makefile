@@ -18,7 +18,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
 PYTHON ?= $(shell for each in python3 python3.12 python3.11; do \
 	"$$each" -c '$(FITS)' 2>/dev/null && echo "$$each" && break; done)
 
-.PHONY: help demo power promises judges looks docs-messages test test-unit test-long test-browser test-slow lint format types imports policies check lock clean
+.PHONY: help demo power promises judges looks serving docs-messages test test-unit test-long test-browser test-slow lint format types imports policies check lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -34,6 +34,9 @@ judges: $(INSTALLED) ## judge recorded releases by our rule and by those of othe
 
 looks: $(INSTALLED) ## measure what a look costs as a release grows
 	$(BIN)/python -m tests.benchmarks.looks
+
+serving: $(INSTALLED) ## measure what serving costs, beside a bare app and mlflow models serve
+	$(BIN)/python -m tests.benchmarks.serving
 
 promises: $(INSTALLED) ## simulate and print the error rates of docs/statistics.md
 	$(BIN)/python -m tests.statistical.promises
