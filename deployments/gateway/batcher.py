@@ -7,9 +7,11 @@ that somebody waits for never share a call with a model that minds. The queue is
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
@@ -23,7 +25,7 @@ class Score(Protocol):
 class Waiting(NamedTuple):
     rows: Sequence[Row]
     mirrored: bool
-    answers: Future[list[Answer]]
+    tell: Callable[[list[Answer]], object]
 
 
 class Busy(Exception):
@@ -47,16 +49,29 @@ class Batcher:
         """Rows that wait, those in the present call included."""
         return self._rows
 
-    def submit(self, rows: Sequence[Row], *, mirrored: bool = False) -> Future[list[Answer]]:
-        """``Busy`` when the queue is full or the variant has been taken away."""
-        future: Future[list[Answer]] = Future()
+    async def ask(
+        self, rows: Sequence[Row], *, mirrored: bool = False, seconds: float | None = None
+    ) -> list[Answer]:
+        """The answers; ``TimeoutError`` after ``seconds``, ``Busy`` as ``put``."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Answer]] = loop.create_future()
+        self.put(rows, partial(_tell, loop, future), mirrored=mirrored)
+        async with asyncio.timeout(seconds):
+            return await future
+
+    def put(
+        self, rows: Sequence[Row], tell: Callable[[list[Answer]], object], *, mirrored: bool = False
+    ) -> None:
+        """``tell`` is called in the batcher's thread, with an answer a row.
+
+        ``Busy`` when the queue is full or the variant has been taken away.
+        """
         with self._changed:
             if self._stopped or (self._rows and self._rows + len(rows) > self._waiting_rows):
                 raise Busy(f"{self._rows} rows are waiting already")
-            self._queue.append(Waiting(rows, mirrored, future))
+            self._queue.append(Waiting(rows, mirrored, tell))
             self._rows += len(rows)
             self._changed.notify()
-        return future
 
     def stop(self) -> None:
         """Answer what waits, then end. Does not wait for a call that hangs."""
@@ -72,9 +87,7 @@ class Batcher:
             rows = [row for waiting in batch for row in waiting.rows]
             answers = iter(self._score(rows, mirrored=batch[0].mirrored))
             for waiting in batch:
-                given = [next(answers) for _ in waiting.rows]
-                if waiting.answers.set_running_or_notify_cancel():
-                    waiting.answers.set_result(given)
+                waiting.tell([next(answers) for _ in waiting.rows])
             with self._changed:
                 self._rows -= len(rows)
 
@@ -92,3 +105,15 @@ class Batcher:
     def _fits(self, first: Waiting, rows: int) -> bool:
         ahead = self._queue[0]
         return ahead.mirrored == first.mirrored and rows + len(ahead.rows) <= self._batch_rows
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[list[Answer]], answers: list[Answer]
+) -> None:
+    with suppress(RuntimeError):  # the loop has ended: nobody is waiting any more
+        loop.call_soon_threadsafe(_settle, future, answers)
+
+
+def _settle(future: asyncio.Future[list[Answer]], answers: list[Answer]) -> None:
+    if not future.done():  # else who asked has given up
+        future.set_result(answers)

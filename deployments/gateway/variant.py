@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,8 +80,7 @@ class LoadedVariant:
         limit = min(within or math.inf, 2 * self._limit + 0.1)
         try:
             mirrored = mirrored and self.scorer.minds_mirrors
-            future = asyncio.wrap_future(self._batcher.submit(rows, mirrored=mirrored))
-            return await asyncio.wait_for(future, limit)
+            return await self._batcher.ask(rows, mirrored=mirrored, seconds=limit)
         except Busy as busy:
             return [Answer(None, str(busy))] * len(rows)
         except TimeoutError:

@@ -8,7 +8,6 @@ what the gateway costs more than this is the price of those.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ def create(store: Path, digest: str, how: str) -> Any:
         return score(rows)
 
     async def batched(rows: Sequence[Row]) -> list[Answer]:
-        return await asyncio.wrap_future(batcher.submit(rows))
+        return await batcher.ask(rows)
 
     ask = {"single": single, "batched": batched}[how]
     batcher = Batcher("bare", score, batch_rows=1000, waiting_rows=5000)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from threading import Event
 
 import pytest
@@ -43,12 +45,20 @@ def rows(*numbers: float) -> list[Row]:
     return [{"x": number} for number in numbers]
 
 
+def submit(
+    batcher: Batcher, asked: Sequence[Row], *, mirrored: bool = False
+) -> Future[list[Answer]]:
+    future: Future[list[Answer]] = Future()
+    batcher.put(asked, future.set_result, mirrored=mirrored)
+    return future
+
+
 def test_waiting_requests_share_a_call_and_get_their_own_answers(
     gate: Gate, batcher: Batcher
 ) -> None:
-    first = batcher.submit(rows(0.1))
+    first = submit(batcher, rows(0.1))
     gate.entered.wait(5)
-    others = [batcher.submit(rows(number, number)) for number in (0.2, 0.3, 0.4)]
+    others = [submit(batcher, rows(number, number)) for number in (0.2, 0.3, 0.4)]
     gate.open.set()
     assert first.result(5) == [Answer(0.1)]
     for number, future in zip((0.2, 0.3, 0.4), others, strict=True):
@@ -58,10 +68,10 @@ def test_waiting_requests_share_a_call_and_get_their_own_answers(
 
 def test_what_is_only_mirrored_travels_by_itself(gate: Gate, batcher: Batcher) -> None:
     """A model that minds the difference is never told of both in one call."""
-    batcher.submit(rows(0.1))
+    submit(batcher, rows(0.1))
     gate.entered.wait(5)
     for mirrored in (False, True, True, False):
-        last = batcher.submit(rows(0.2), mirrored=mirrored)
+        last = submit(batcher, rows(0.2), mirrored=mirrored)
     gate.open.set()
     assert last.result(5) == [Answer(0.2)]
     assert (gate.sizes, gate.mirrored) == ([1, 1, 2, 1], [False, False, True, False])
@@ -69,27 +79,39 @@ def test_what_is_only_mirrored_travels_by_itself(gate: Gate, batcher: Batcher) -
 
 def test_the_queue_has_an_end(gate: Gate, batcher: Batcher) -> None:
     """What does not fit is refused at once, and there is room again afterwards."""
-    held = batcher.submit(rows(0.1))
+    held = submit(batcher, rows(0.1))
     gate.entered.wait(5)
-    more = batcher.submit(rows(*[0.2] * 7))
+    more = submit(batcher, rows(*[0.2] * 7))
     with pytest.raises(Busy):
-        batcher.submit(rows(0.3))
+        submit(batcher, rows(0.3))
     gate.open.set()
     assert len(held.result(5)) + len(more.result(5)) == 8
     while batcher.waiting:
         pass
-    assert batcher.submit(rows(0.3)).result(5) == [Answer(0.3)]
+    assert submit(batcher, rows(0.3)).result(5) == [Answer(0.3)]
 
 
 def test_a_large_request_alone_is_taken(gate: Gate, batcher: Batcher) -> None:
     gate.open.set()
-    assert len(batcher.submit(rows(*[0.1] * 20)).result(5)) == 20
+    assert len(submit(batcher, rows(*[0.1] * 20)).result(5)) == 20
 
 
 def test_stopping_answers_what_waits_and_takes_no_more(gate: Gate, batcher: Batcher) -> None:
-    held = batcher.submit(rows(0.1))
+    held = submit(batcher, rows(0.1))
     batcher.stop()
     with pytest.raises(Busy):
-        batcher.submit(rows(0.2))
+        submit(batcher, rows(0.2))
     gate.open.set()
     assert held.result(5) == [Answer(0.1)]
+
+
+def test_who_gave_up_disturbs_nobody(gate: Gate, batcher: Batcher) -> None:
+    """Nor does an answer for an event loop that has ended; the others get theirs."""
+
+    async def impatient() -> None:
+        with pytest.raises(TimeoutError):
+            await batcher.ask(rows(0.1), seconds=0.01)
+
+    asyncio.run(impatient())
+    gate.open.set()
+    assert asyncio.run(batcher.ask(rows(0.2), seconds=5)) == [Answer(0.2)]
