@@ -22,6 +22,7 @@ class PatientProtocol(HttpToolsProtocol):
     """
 
     seconds: ClassVar[float] = Options.body_seconds
+    _has_begun = False  # a request of which not all headers have come
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -32,12 +33,17 @@ class PatientProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._waiting is None:
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._has_begun and self._waiting is None:  # most often all headers come at once
             self._wait()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._has_begun = True
+
     def on_headers_complete(self) -> None:
+        self._has_begun = False
         self._stop_waiting()
         super().on_headers_complete()
 
