@@ -30,6 +30,7 @@ from tasks.traffic.adapters.flag_document import FlagDocumentRouter
 from tasks.traffic.adapters.gateway import GatewayServingPlane
 from tests.faults.stack_gateway import MODEL, free_port, make_model, version
 
+JSON = {"content-type": "application/json"}
 PAUSE_SECONDS = 0.03  # of load between two rounds
 GIVE_UP_SECONDS = 5.0
 
@@ -60,7 +61,7 @@ def ask(port: int, stop: Connection, told: Connection, every_seconds: float) -> 
         number += 1
         body = json.dumps({"rows": [row | {"id": f"{os.getpid()}-{number}"}]})
         sent = time.monotonic()
-        connection.request("POST", f"/models/{MODEL}/predict", body)
+        connection.request("POST", f"/models/{MODEL}/predict", body, JSON)
         answer = connection.getresponse()
         read = json.loads(answer.read())
         done = time.monotonic()
