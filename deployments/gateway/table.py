@@ -105,11 +105,14 @@ def plain(value: Any) -> Any:
 
 
 def _times(values: Sequence[str | None]) -> pd.Series[pd.Timestamp]:
-    """Read as the signature's check has read them: pandas takes one form a column."""
+    """Read as the signature's check has read them: pandas takes one form a column.
+
+    In nanoseconds, as MLflow has them; a year before 1678 or after 2261 raises.
+    """
     import pandas as pd
 
     read = [None if value is None else datetime.fromisoformat(value) for value in values]
-    return pd.to_datetime(pd.Series(read), utc=True).dt.tz_localize(None)
+    return pd.to_datetime(pd.Series(read), utc=True).dt.tz_localize(None).dt.as_unit("ns")
 
 
 def _typed(told: Mapping[str, Any] | None, value: Any) -> Any:

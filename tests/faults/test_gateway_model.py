@@ -121,16 +121,17 @@ def test_a_missing_column_is_the_rows_fault() -> None:
 
 
 def test_times_of_one_batch_may_be_written_in_several_ways() -> None:
-    """Each in any way that ISO 8601 knows: who else asks at that moment makes no difference."""
+    """Each in any way that ISO 8601 knows; one that no table holds costs itself."""
 
     class Clockwork:
         def predict(self, frame: Any, params: Any = None) -> Any:
+            assert str(frame["t"].dtype) == "datetime64[ns]"
             return frame["t"].dt.hour / 24
 
     timed = replace(model(Clockwork()), columns=(Column("t", "datetime"),))
     written = ["2013-05-01T12:00:00", "2013-05-01", "2013-05-01T14:00:00+02:00", "2013-W18-3"]
-    answers = timed.score_each([{"t": each} for each in written])
-    assert [answer.score for answer in answers] == [0.5, 0.0, 0.5, 0.0]
+    answers = timed.score_each([{"t": each} for each in (*written, "0001-01-01")])
+    assert [answer.score for answer in answers] == [0.5, 0.0, 0.5, 0.0, None]
 
 
 def test_an_answer_that_is_no_list_of_numbers_is_the_models_fault() -> None:
