@@ -9,6 +9,7 @@ from typing import Any
 from deployments.gateway.metrics import CONTENT_TYPE
 from deployments.gateway.options import Options
 from deployments.gateway.recent import Tally
+from deployments.gateway.request import NAME_LETTERS
 from deployments.openapi import (
     COUNT,
     NUMBER,
@@ -34,9 +35,15 @@ _SAYS = (
     "Predictions by the model that the published plan gives each unit, what came of them, and how "
     "the process is. Errors are an object of error and advice."
 )
-_ID: Schema = {"type": "string", "minLength": 1}
+_NAME: Schema = {"type": "string", "maxLength": NAME_LETTERS}
+_ID: Schema = {**_NAME, "minLength": 1}
 _UNKNOWN = {404: refusal("No such model here.")}
 _WRONG = {400: refusal("The request is wrong: every fault is told, nothing is recorded.")}
+_BODY = {
+    408: refusal(f"The body did not come within {Options.body_seconds:g} s."),
+    413: refusal(f"The body is larger than {Options.request_bytes} bytes."),
+    415: refusal("The body is not called application/json."),
+}
 _TALLY = record({each.name: COUNT for each in fields(Tally)})
 
 
@@ -67,7 +74,7 @@ def _reading() -> list[Operation]:
 
 
 def _answering() -> list[Operation]:
-    usual = _WRONG | _UNKNOWN
+    usual = _WRONG | _UNKNOWN | _BODY
     away = {503: refusal("It is being loaded, it cannot answer, or lines are not on file.")}
     token = {401: refusal("The route token is missing or wrong.")}
     lacking = {409: refusal("No such variant is loaded.")}
@@ -109,12 +116,14 @@ def _schemas() -> Mapping[str, Schema]:
     counted = ("rows", "fallbacks", "unanswered", "discarded", "mirror_shed", "lines_dropped")
     health = {
         "replica": TEXT, "outcomes": of("Tally"), "document_error": some(TEXT),
+        "called": {"type": "object", "additionalProperties": {
+            "type": "object", "additionalProperties": TEXT}},
         "spool_error": some(TEXT), **dict.fromkeys(counted, COUNT),
     }  # fmt: skip
     return {
         "Row": record(
             {"id": _ID, "unit": _ID, "inputs": {"type": "object"}},
-            {"segment": TEXT, "region": TEXT},
+            {"segment": _NAME, "region": _NAME},
         ),
         "Answers": record({"revision": COUNT, "answers": many(record(answer))}),
         "Label": record({"id": _ID, "label": label}),

@@ -14,7 +14,7 @@ from deployments.gateway.recent import Posted
 from deployments.gateway.signature import Column, faults, unknown
 
 _SHOWN = 10  # faults told in one answer
-_NAME_LETTERS = 256  # of ids and units: they are remembered, and written in every line
+NAME_LETTERS = 256  # of ids and units: they are remembered, and written in every line
 _ROW, _ABOUT = {"id", "unit", "inputs"}, {"segment", "region"}
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _OBJECT = "Send a JSON object. It knows no NaN and no Infinity: null stands for a gap."
@@ -73,7 +73,7 @@ def _repeated(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(name[:_NAME_LETTERS] for name in sorted(names)[:_SHOWN])
+    return ", ".join(name[:NAME_LETTERS] for name in sorted(names)[:_SHOWN])
 
 
 def read_list(body: Mapping[str, Any], name: str, limit: int) -> list[Any]:
@@ -134,8 +134,8 @@ def _shape(row: Any) -> str | None:
     for name in ("id", "unit"):
         if not isinstance(row.get(name), str) or not row[name]:
             return f"{name} is missing or no text"
-        if len(row[name]) > _NAME_LETTERS:
-            return f"{name} has more than {_NAME_LETTERS} letters"
+        if len(row[name]) > NAME_LETTERS:
+            return f"{name} has more than {NAME_LETTERS} letters"
     if not isinstance(row.get("inputs"), dict):
         return "inputs is missing or no object"
     return _about(row) if len(row) > len(_ROW) else None
@@ -146,14 +146,16 @@ def _about(row: Mapping[str, Any]) -> str | None:
     if more := row.keys() - _ROW - _ABOUT:
         return f"{_listed(more)} is unknown"
     for name in _ABOUT & row.keys():
-        if not isinstance(row[name], str) or len(row[name]) > _NAME_LETTERS:
-            return f"{name} is no text of at most {_NAME_LETTERS} letters"
+        if not isinstance(row[name], str) or len(row[name]) > NAME_LETTERS:
+            return f"{name} is no text of at most {NAME_LETTERS} letters"
     return None
 
 
 def _outcome(item: Any) -> str | None:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
         return "id is missing or no text"
+    if len(item["id"]) > NAME_LETTERS:
+        return f"id has more than {NAME_LETTERS} letters"
     if "metric" in item:
         return _metric(item)
     if "value" in item:

@@ -35,6 +35,7 @@ from tests.contract.test_hooks import EVENT, signed
 
 TOKENS = {"read": "r", "route": "t", "kill": "k", "hook": "the hook's own"}
 WHY = {"reason": "wrong answers", "actor": "ann"}
+JSON = {"content-type": "application/json"}
 UNIT = {"context": {"targetingKey": "u"}}
 ROWS = {"rows": [{"id": "1", "unit": "u", "inputs": {}}]}
 PLAN: dict[str, Any] = {"champion": None, "baseline": 0.25}
@@ -222,6 +223,16 @@ def test_the_gateway_gives_every_status_it_declares(world: World) -> None:
                 (world.home.path / "clock" / "m.json").unlink()
             shown.ask(http, asked, expect=400, json={})
             shown.ask(http, asked, expect=404, json=fitting, path=f"/models/none/{name}")
+        shown.every(http, 413, content=b" " * (Options.request_bytes + 1), headers=JSON)
+        shown.every(http, 415, content=b"{}", headers={"content-type": "text/plain"})
+    hasty = Gateway(
+        Options(world.home.path, "g-2", body_seconds=0.05), ReplayClock(world.home.path / "clock")
+    )
+    with (
+        served(gateway_app(hasty, lambda: TOKENS["route"])) as url,
+        httpx.Client(base_url=url) as http,
+    ):
+        shown.every(http, 408, content=Slow(), headers=JSON)
     assert shown.statuses == shown.declared()
 
 

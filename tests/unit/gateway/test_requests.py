@@ -189,6 +189,7 @@ WRONG_METRICS = [
     ({"metric": "revenue", "value": 10**400}, "is no number"),
     ({"metric": "revenue", "value": 1, "label": 1}, "two outcomes"),
     ({"value": 1}, "no metric"),
+    ({"id": "b" * 257, "label": 1}, "more than 256 letters"),
 ]
 
 
