@@ -12,10 +12,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from typing import NamedTuple
+
+import orjson
 
 from deployments.gateway.line_files import LineFiles
 from deployments.gateway.losses import Line, Losses
@@ -220,6 +223,8 @@ class Spool:
 def _text(line: Line) -> bytes:
     """Empty when it cannot be written. Half of a UTF-16 pair becomes a question mark: as it
     stands, no reader would take the file that holds it."""
+    with suppress(TypeError):  # what this cannot write, the slow way below may
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
     try:
         return _encode(line).encode("utf-8", "replace") + b"\n"
     except (TypeError, ValueError, RecursionError):
