@@ -27,6 +27,7 @@ from tasks.traffic.split import goes_to_candidate
 from tests.faults.stack_gateway import MODEL, Stack, gateway, make_model, version
 
 MOODS = ("hang", "raise", "nonsense", "slow", "crash", "hog")
+URL, JSON = f"/models/{MODEL}/predict", {"content-type": "application/json"}
 WEIGHT_BP = 500
 RULES = Breaker(answer_within_ms=300, rows=10, bad_share=0.5, window_seconds=30)
 
@@ -52,7 +53,7 @@ def ask(port: int, told: Connection, mood_from: Any, mood: str, until: float) ->
         unit = f"{os.getpid()}-{number}"
         now = mood if sent >= mood_from.value else ""
         row = {"id": unit, "unit": unit, "inputs": {"x": 1.0, "mood": now}}
-        connection.request("POST", f"/models/{MODEL}/predict", json.dumps({"rows": [row]}))
+        connection.request("POST", URL, json.dumps({"rows": [row]}), JSON)
         reply = connection.getresponse()
         read = json.loads(reply.read())
         variant = read["answers"][0]["variant"] if reply.status == 200 else ""
