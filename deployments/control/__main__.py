@@ -12,7 +12,7 @@ import uvicorn
 
 from deployments.control.app import create_app
 from deployments.control.breakers import OpenBreakers
-from deployments.control.checks import LostReleases
+from deployments.control.checks import LostReleases, all_of
 from deployments.control.journal import Reconciled
 from policies.errors import RefusedError
 from tasks.connections import World
@@ -24,7 +24,7 @@ def main() -> None:
     lost = LostReleases(world)
     breakers = OpenBreakers(world, lost.live)
     late = Reconciled(world)
-    app = create_app(world, _tokens(world), lambda: [*late(), *breakers(), *lost()])
+    app = create_app(world, _tokens(world), all_of(late, breakers, lost))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again at its end
     uvicorn.run(
         app,

@@ -27,6 +27,24 @@ DELIVER_SECONDS = 60.0
 WATCHER_MISSED = timedelta(minutes=5)  # it comes every minute: by then it would have told
 
 
+def all_of(*checks: DueChecks) -> DueChecks:
+    """One round of several: each has its turn, and the first fault is told when all have had it."""
+
+    def round_() -> Sequence[str]:
+        found: list[str] = []
+        faults: list[SeatrialError] = []
+        for check in checks:
+            try:
+                found += check()
+            except SeatrialError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
+        return found
+
+    return round_
+
+
 class Watch:
     """Runs the checks one after the other in a thread; ``fault`` says why the last one failed."""
 

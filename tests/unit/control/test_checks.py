@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deployments.control.checks import LostReleases
+from deployments.control.checks import LostReleases, all_of
 from policies.errors import UnavailableError
 from policies.loader import find
 from policies.vocabulary import Entry, Message, TrafficPlan
@@ -244,3 +244,21 @@ def test_what_waited_is_delivered_without_prefect(world: Watched) -> None:
 
 def alerts(world: Watched) -> list[Entry]:
     return [entry for entry in world.ledger.entries() if entry.kind == "alert"]
+
+
+def test_one_check_that_fails_keeps_no_other_from_its_turn() -> None:
+    """A journal that cannot be recorded must not hide a lost release; the fault is told."""
+    turns = []
+
+    def fails() -> list[str]:
+        turns.append("fails")
+        raise UnavailableError("the ledger is away", advice="Wait.")
+
+    def works() -> list[str]:
+        turns.append("works")
+        return ["found"]
+
+    with pytest.raises(UnavailableError, match="away"):
+        all_of(fails, works)()
+    assert turns == ["fails", "works"]
+    assert all_of(works, works)() == ["found", "found"]
