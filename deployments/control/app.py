@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -41,6 +43,7 @@ from policies.vocabulary import TrafficPlan
 from tasks.connections import World
 
 Handler = Callable[[Request], Any]
+MOST_KILLS = 64  # at the same time; each may wait ten seconds for the ledger after it has moved
 
 
 class Control:
@@ -49,6 +52,8 @@ class Control:
     def __init__(self, world: World, token: Token, watch: Watch, hook: Hook, tally: Tally) -> None:
         self._world, self._token, self._watch, self._hook = world, token, watch, hook
         self._published = Published(world.home.flags)
+        # Threads of their own: a kill waits for no other call, nor for one whose ledger is slow.
+        self._kills = ThreadPoolExecutor(MOST_KILLS, thread_name_prefix="kill")
         self._push = Push(world.home.flags, self._published.document)
         self._metrics = ControlMetrics(tally, watch, hook, self._published)
 
@@ -91,7 +96,8 @@ class Control:
             advice = "previous, baseline, degraded, error, or leave it out."
             raise Malformed("to is no text.", advice=advice)
         reason, actor = take_text(body, "reason"), take_text(body, "actor")
-        return _done(await asyncio.to_thread(switch.kill, self._world, model, to, reason, actor))
+        move = partial(switch.kill, self._world, model, to, reason, actor)
+        return _done(await asyncio.get_running_loop().run_in_executor(self._kills, move))
 
     async def restore(self, request: Request) -> Response:
         require(request, "kill", self._token)

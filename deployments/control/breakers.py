@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from policies.errors import RefusedError, UnavailableError
+from policies.errors import RefusedError, SeatrialError, UnavailableError
 from policies.lifecycle import Release
 from policies.vocabulary import Serving
 from tasks.connections import World
@@ -23,22 +23,26 @@ class OpenBreakers:
         self._world, self._live = world, live
 
     def __call__(self) -> Sequence[str]:
-        found = []
+        """All are recorded before the first run is woken: Prefect may be slow to answer."""
+        found, faults = [], []
         for state in self._live():
-            if (replica := self._opened(state)) is not None:
-                self._record(state, replica)
-                wake_run(self._world, state)
-                found.append(f"{state.release_id}: {replica.replica}: {replica.opened}")
-        return found
+            try:
+                if (replica := self._opened(state)) is not None:
+                    self._record(state, replica)
+                    found.append((state, replica))
+            except SeatrialError as fault:  # one model's trouble is not another's
+                faults.append(fault)
+        for state, _ in found:
+            wake_run(self._world, state)
+        if faults:
+            raise faults[0]
+        return [f"{s.release_id}: {each.replica}: {each.opened}" for s, each in found]
 
     def _opened(self, state: Release) -> Serving | None:
         """The first replica that says so; one on record, or of a stopped release, is no news."""
         if state.stop is not None or state.plan is None or state.plan.weight_bp == 0:
             return None
-        try:
-            replicas = self._world.serving.observe(state.model)
-        except UnavailableError:  # a silent gateway has its own alarm
-            return None
+        replicas = self._world.serving.heard(state.model)  # a silent one hides no other
         return next((replica for replica in replicas if replica.opened), None)
 
     def _record(self, state: Release, replica: Serving) -> None:

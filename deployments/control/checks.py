@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from policies.errors import SeatrialError
 from policies.lifecycle import Release
 from policies.vocabulary import Entry
 from policies.watching import Alarm, alarm, pause, untold
@@ -32,11 +31,11 @@ def all_of(*checks: DueChecks) -> DueChecks:
 
     def round_() -> Sequence[str]:
         found: list[str] = []
-        faults: list[SeatrialError] = []
+        faults: list[Exception] = []
         for check in checks:
             try:
                 found += check()
-            except SeatrialError as error:
+            except Exception as error:  # noqa: BLE001 - told; the others must have their turn
                 faults.append(error)
         if faults:
             raise faults[0]
@@ -64,8 +63,8 @@ class Watch:
             try:
                 self.found = await asyncio.to_thread(self._checks)
                 self.fault = None
-            except SeatrialError as error:
-                self.fault = str(error)
+            except Exception as error:  # noqa: BLE001 - told; a round must not be the last one
+                self.fault = str(error) or type(error).__name__
             self._ended = time.monotonic()
             await asyncio.sleep(self._every_seconds)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +63,8 @@ def kill(
     """
     journal = journal_of(world)
     id_ = journal.asked("kill", model, actor, reason, _now(world, model))
-    plan = world.router.kill(model, to, reason, actor)
+    with _closed_if_refused(journal, id_):
+        plan = world.router.kill(model, to, reason, actor)
     target = world.router.killed_to(model)
     payload = {"model": model, "to": target, "reason": reason}
     journal.moved(id_, payload)
@@ -74,10 +76,21 @@ def restore(world: World, model: str, reason: str, actor: str, after: int | None
     """Lift a kill; with ``after``, only the one that was published as this revision."""
     journal = journal_of(world)
     id_ = journal.asked("restore", model, actor, reason, _now(world, model))
-    plan = world.router.restore(model, actor, after=after)
+    with _closed_if_refused(journal, id_):
+        plan = world.router.restore(model, actor, after=after)
     payload = {"model": model, "reason": reason}
     journal.moved(id_, payload)
     return Done(plan, None, _try_to_note(world, journal, id_, "restore", actor, payload))
+
+
+@contextmanager
+def _closed_if_refused(journal: Journal, id_: str) -> Iterator[None]:
+    """What moved nothing is not put on the record later."""
+    try:
+        yield
+    except SeatrialError:
+        journal.recorded(id_)
+        raise
 
 
 def _now(world: World, model: str) -> datetime:
@@ -107,7 +120,7 @@ def _try_to_note(
     world: World, journal: Journal, id_: str, kind: str, actor: str, payload: dict[str, Any]
 ) -> str | None:
     try:
-        _note(world, kind, payload["model"], actor, payload)
+        _note(world, kind, payload["model"], actor, payload | {"journal": id_})
     except SeatrialError as error:
         return str(error)
     journal.recorded(id_)

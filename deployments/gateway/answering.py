@@ -125,7 +125,7 @@ class Answering:
             others = sorted(set(every).difference(own))
             if not others or not self._may_mirror(arm, len(others)):
                 self._ask(arm, own)
-            elif self._minds_mirrors(arm):
+            elif self._asked_apart(arm):
                 self._ask(arm, own)
                 self._ask(arm, others, mirrored=True)
             else:
@@ -134,9 +134,11 @@ class Answering:
             if self._may_mirror(arm, len(every)):
                 self._ask(arm, every, mirrored=True)
 
-    def _minds_mirrors(self, arm: str) -> bool:
+    def _asked_apart(self, arm: str) -> bool:
+        """A candidate whose users wait only so long must not be late for mirrored rows' sake."""
         variant = self._active.variants.get(arm)
-        return variant is not None and variant.scorer.minds_mirrors
+        minds = variant is not None and variant.scorer.minds_mirrors
+        return minds or (arm == "candidate" and self._active.plan.breaker is not None)
 
     def _may_mirror(self, arm: str, rows: int) -> bool:
         if not self._active.mirror:
@@ -214,7 +216,8 @@ class Answering:
         if arm in _NOBODY:
             return []
         active = self._active
-        chain = ("champion", *active.plan.fallback)
+        killed = active.killed_to not in (None, "champion")  # then nobody gets its answers
+        chain = active.plan.fallback if killed else ("champion", *active.plan.fallback)
         below = chain[chain.index(arm) + 1 :] if arm in chain else chain
         there = (*active.variants, *_NOBODY)
         return [name for name in below if name in there or _is_rule(active, name)]

@@ -2,7 +2,8 @@
 
 One thread a variant. While it is in a call others queue up, and the next call takes them all:
 a busy model gets larger batches, an idle one adds no delay. Rows that are only mirrored and rows
-that somebody waits for never share a call with a model that minds. The queue is bounded.
+that somebody waits for never share a call where they are told apart; those that somebody waits for
+go first. The queue is bounded.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Batcher:
         self._score = score
         self._batch_rows = batch_rows
         self._waiting_rows = waiting_rows
-        self._queue: deque[Waiting] = deque()
+        self._queues: tuple[deque[Waiting], deque[Waiting]] = (deque(), deque())  # mirrored last
         self._rows = 0
         self._changed = Condition()
         self._stopped = False
@@ -69,7 +70,7 @@ class Batcher:
         with self._changed:
             if self._stopped or (self._rows and self._rows + len(rows) > self._waiting_rows):
                 raise Busy(f"{self._rows} rows are waiting already")
-            self._queue.append(Waiting(rows, mirrored, tell))
+            self._queues[mirrored].append(Waiting(rows, mirrored, tell))
             self._rows += len(rows)
             self._changed.notify()
 
@@ -93,18 +94,15 @@ class Batcher:
 
     def _take(self) -> list[Waiting]:
         with self._changed:
-            while not self._queue and not self._stopped:
+            while not any(self._queues) and not self._stopped:
                 self._changed.wait()
+            queue = self._queues[0] or self._queues[1]
             batch: list[Waiting] = []
             rows = 0
-            while self._queue and (not batch or self._fits(batch[0], rows)):
-                rows += len(self._queue[0].rows)
-                batch.append(self._queue.popleft())
+            while queue and (not batch or rows + len(queue[0].rows) <= self._batch_rows):
+                rows += len(queue[0].rows)
+                batch.append(queue.popleft())
             return batch
-
-    def _fits(self, first: Waiting, rows: int) -> bool:
-        ahead = self._queue[0]
-        return ahead.mirrored == first.mirrored and rows + len(ahead.rows) <= self._batch_rows
 
 
 def _tell(

@@ -172,7 +172,12 @@ class Gateway:
 
     async def _watch(self) -> None:
         while True:
-            self._look()
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - told; the next document may be a good one
+                self.document_error = (
+                    f"flags.json cannot be obeyed: {type(error).__name__}: {error}"
+                )
             if self._held is not None and self.document_error is None:
                 self._confirmed = time.monotonic()
             await asyncio.sleep(self.options.poll_seconds)

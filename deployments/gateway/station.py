@@ -84,6 +84,7 @@ class Station:
             return
         else:
             self._hold_back(plan)
+            self._serve_meanwhile(plan, wanted)
         if missing:
             self._loading = asyncio.create_task(self._bring(plan, killed_to, wanted))
 
@@ -129,6 +130,8 @@ class Station:
                         await self._fetch(key)
                     except RefusedError as error:
                         faults[key] = str(error)
+                    if killed_to is None:
+                        self._serve_meanwhile(plan, wanted)
             self._install(plan, killed_to, wanted, faults)
             if not faults:
                 return
@@ -180,6 +183,15 @@ class Station:
             self._breaker = None
         elif self._breaker is None or self._breaker[0] != trial:
             self._breaker = (trial, CircuitBreaker(plan.breaker))
+
+    def _serve_meanwhile(self, plan: TrafficPlan, wanted: Mapping[str, Key]) -> None:
+        """Where nobody is served by a plan yet, the champion need not wait for the candidate."""
+        served = self.active is not None and self.active.killed_to is None
+        needed = {key for name, key in wanted.items() if name != "candidate"}
+        if served or not needed <= self._loaded.keys():
+            return
+        idle = plan.model_copy(update={"weight_bp": 0, "mirror": False})
+        self._install(idle, None, wanted, {})
 
     def _hold_back(self, plan: TrafficPlan) -> None:
         """While the new plan loads: no more traffic for a candidate than both plans allow."""

@@ -17,7 +17,7 @@ from tasks.traffic.ports import Probe
 
 _TOLD_FAULTS = 3  # different reasons that a probe tells; the count is of all rows
 _TURN_CALLS = 4  # timed calls of one variant before it is the other's turn
-_PROBE_ROWS = 200  # rows scored in one call of a probe, so that live rows come in between
+_PROBE_ROWS = 200  # rows nobody waits for in one call, so that live rows come in between
 
 
 class Scorer(Protocol):
@@ -79,12 +79,22 @@ class LoadedVariant:
             return [Answer(None, away)] * len(rows)
         limit = min(within or math.inf, 2 * self._limit + 0.1)
         try:
+            if mirrored and self.key.isolated:
+                return await self._ask_aside(rows, limit)
             mirrored = mirrored and self.scorer.minds_mirrors
             return await self._batcher.ask(rows, mirrored=mirrored, seconds=limit)
         except Busy as busy:
             return [Answer(None, str(busy))] * len(rows)
         except TimeoutError:
             return [Answer(None, f"no answer within {limit:g} s")] * len(rows)
+
+    async def _ask_aside(self, rows: Sequence[Row], limit: float) -> list[Answer]:
+        """Mirrored rows of a candidate, few at a time: its users' rows come in between."""
+        answers: list[Answer] = []
+        for at in range(0, len(rows), _PROBE_ROWS):
+            some = rows[at : at + _PROBE_ROWS]
+            answers += await self._batcher.ask(some, mirrored=True, seconds=limit)
+        return answers
 
     def probe(
         self,

@@ -19,6 +19,7 @@ from deployments.stack.addresses import (
     write_tokens,
 )
 from deployments.stack.parts import (
+    CONTROL,
     MLFLOW,
     PREFECT,
     ROOT,
@@ -44,6 +45,7 @@ class Stack:
     ports: Mapping[str, int]
     say: Say
     gateways: int = 1
+    regrouped: bool = False  # another number of gateway processes than last time
 
     @property
     def roster(self) -> Roster:
@@ -57,6 +59,8 @@ class Stack:
         """
         every = parts(self.gateways)
         self.end_surplus(every)
+        if self.regrouped:  # it watches the processes that it knew when it started
+            stop(row for name, row in self.roster.read().items() if name == CONTROL.name)
         for part in SLOW_TO_START:
             self.ensure(part)
         self.wait_for(PREFECT)
@@ -149,11 +153,12 @@ def up(
         roster = Roster(home / "stack.json")
         before = roster.read()
         number = gateways_of(home, gateways)
+        regrouped = number != gateways_of(home, None)
         ports = free_ports(home, before.values(), number)
         write_tokens(home)
         settings = write_settings(home, ports, park_after_seconds, number)
         try:
-            Stack(home, ports, say, number).start_all()
+            Stack(home, ports, say, number, regrouped).start_all()
         except BaseException:
             with uninterrupted():  # a second Ctrl-C does not leave it half alive
                 stop(row for row in roster.read().values() if before.get(row.name) != row)

@@ -12,6 +12,8 @@ LOSSES = ("log_loss", "brier")
 FAULTS = ("error", "slow")
 OLDEST_DAYS = 14  # a survey tells older rows together
 ARMS = (Arm.CHAMPION.value, Arm.CANDIDATE.value)
+INSTEAD = "fallback:"  # how the reason begins of an answer given in another's place
+MIRRORED = Stage.SHADOW.value  # the step at which users get nothing of the candidate
 UNMIRRORED = (Stage.STAGING.value, "")  # steps at which nobody expects both to score
 
 

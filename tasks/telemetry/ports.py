@@ -307,8 +307,8 @@ class Telemetry(Protocol):
     def answered(self, model: str, version: str) -> Iterator[Answered]:
         """Every request that was answered by this version, once each, the earliest first.
 
-        Also those that it answered in the place of an arm that failed. For people: to repair what
-        follows from the answers, and to keep them out of training.
+        Also those that it answered in the place of an arm that failed, where the source tells. For
+        people: to repair what follows from the answers, and to keep them out of training.
         """
 
     def exposure(self, release_id: str, slow_ms: float | None = None) -> Exposure:

@@ -12,6 +12,7 @@ COLUMNS = {
         "at": "VARCHAR", "model": "VARCHAR", "release": "VARCHAR", "step": "VARCHAR",
         "weight_bp": "BIGINT", "id": "VARCHAR", "unit": "VARCHAR", "arm": "VARCHAR",
         "version": "VARCHAR", "served": "BOOLEAN", "score": "DOUBLE", "error": "VARCHAR",
+        "reason": "VARCHAR",
         "latency_ms": "DOUBLE",
     },
     "outcomes": {"at": "VARCHAR", "model": "VARCHAR", "id": "VARCHAR", "label": "DOUBLE"},

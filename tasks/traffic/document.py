@@ -42,7 +42,7 @@ def check(document: object, held: Mapping[str, Any] | None = None) -> list[str]:
     flags = document.get("flags")
     if not isinstance(flags, Mapping) or not flags:
         return ["the document has no flags"]
-    faults = [f"{key}: {fault}" for key, flag in flags.items() for fault in _flag(key, flag)]
+    faults = [f"{key}: {fault}" for key, flag in flags.items() for fault in _read(key, flag)]
     if not faults and held is not None:
         faults = _successor(flags, held["flags"])
     return faults
@@ -168,6 +168,14 @@ def _successor(flags: Mapping[str, Any], held: Mapping[str, Any]) -> list[str]:
         elif now == before and flags[key] != held[key]:
             faults.append(f"{key}: revision {now} was published before with other contents")
     return sorted(faults)
+
+
+def _read(key: str, flag: object) -> list[str]:
+    """Whatever a hand has written there, it is a fault and never a crash of its reader."""
+    try:
+        return _flag(key, flag)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        return [f"the flag cannot be understood: {error}"]
 
 
 def _flag(key: str, flag: object) -> list[str]:

@@ -54,6 +54,9 @@ class ServingPlane(Protocol):
     def observe(self, model: str) -> Sequence[Serving]:
         """What every replica reports. An empty answer is ``UnavailableError``."""
 
+    def heard(self, model: str) -> Sequence[Serving]:
+        """What those replicas report that answer: enough to see harm, never to go on."""
+
     def probe(
         self, model: str, variant: str, rows: Sequence[dict[str, Any]], *, timed_calls: int = 0
     ) -> Probe:

@@ -201,7 +201,8 @@ def test_what_breaks_in_the_canary_is_contained(voyage: Voyage) -> None:
     found = row(voyage, "fragile")
     assert (found["outcome"], found["finding"]) == ("rolled_back", "harmful"), found["reason"]
     assert found["stage"].startswith("canary")
-    assert found["reason"].startswith("errors is worse")
+    # On a hot day half of its latest rows fail: its breaker may open before a look weighs them.
+    assert found["reason"].startswith(("errors is worse", "The circuit breaker of gateway"))
     assert found["exposed_requests"] > 0
     assert found["seconds_to_zero_traffic"] < 30
     assert 0 < found["hours_from_fault_to_zero"] <= 96

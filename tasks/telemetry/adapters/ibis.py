@@ -37,7 +37,7 @@ from tasks.telemetry.adapters.ibis_sums import (
     variety,
 )
 from tasks.telemetry.days import Day, Each, closed_days
-from tasks.telemetry.metrics import check_fault, check_loss
+from tasks.telemetry.metrics import INSTEAD, check_fault, check_loss
 from tasks.telemetry.ports import (
     Answered,
     Coverage,
@@ -218,10 +218,8 @@ class IbisTelemetry:
     def answered(self, model: str, version: str) -> Iterator[Answered]:
         with self._open("predictions", model=model) as source:
             rows = source.predictions
-            rows = rows.filter(rows.model == model)
-            failed = rows.filter(rows.served & ~is_answer(rows)).id
-            instead = (rows.arm != "candidate") & rows.id.isin(failed)
-            mine = (rows.version == version) & is_answer(rows) & (rows.served | instead)
+            given = rows.served | rows.reason.startswith(INSTEAD).fill_null(False)
+            mine = (rows.model == model) & (rows.version == version) & is_answer(rows) & given
             first = first_of(rows.filter(mine), "id").order_by("at", "id")
             told = first.select("id", "unit", "at", "release", "step", "score")
             for batch in told.to_pyarrow().to_batches(max_chunksize=10_000):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tasks.telemetry.adapters.ibis_rows import first_of, is_answer, moment, span
-from tasks.telemetry.metrics import ARMS, UNMIRRORED
+from tasks.telemetry.metrics import ARMS, MIRRORED
 
 
 class Tables(dict[str, Any]):
@@ -52,7 +52,7 @@ class Source:
         import ibis
 
         rows = self.release(release_id, now)
-        alone = (rows.weight_bp == 0) & rows.step.notin(UNMIRRORED) & rows.arm.isin(ARMS)
+        alone = (rows.weight_bp == 0) & (rows.step == MIRRORED) & rows.arm.isin(ARMS)
         first = first_of(rows.filter(alone), "id", "arm")
         first = first.mutate(failed=~is_answer(first))
         champion, candidate = (first.filter(first.arm == arm) for arm in ARMS)

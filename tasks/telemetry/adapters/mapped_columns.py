@@ -58,6 +58,7 @@ def predictions(
         served=_yes_no(table, columns.served),
         score=table[columns.score].cast("float64"),
         error=_text(table, columns.error),
+        reason=_text(table, None),  # whose place it took, no table of one's own tells
         latency_ms=_scaled(table, columns.latency_ms),
         arm=_arm(table, columns.arm),
         **_place(table, columns),

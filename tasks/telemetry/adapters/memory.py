@@ -15,7 +15,15 @@ from policies.vocabulary import Bins, Counts, Histogram, WindowPair
 from tasks.evidence.summary import moments_of
 from tasks.telemetry.days import Day, Each, closed_days, local_days, spans
 from tasks.telemetry.log_buckets import bucket_of
-from tasks.telemetry.metrics import ARMS, UNMIRRORED, check_fault, check_loss, loss
+from tasks.telemetry.metrics import (
+    ARMS,
+    INSTEAD,
+    MIRRORED,
+    UNMIRRORED,
+    check_fault,
+    check_loss,
+    loss,
+)
 from tasks.telemetry.ports import (
     Answered,
     Coverage,
@@ -307,10 +315,9 @@ class MemoryTelemetry:
 
     def answered(self, model: str, version: str) -> Iterator[Answered]:
         self._answer()
-        every = [r for r in self.predictions if r["model"] == model]
-        failed = {r["id"] for r in every if r["served"] and not _is_answer(r)}
-        good = [r for r in every if r["version"] == version and _is_answer(r)]
-        mine = [r for r in good if r["served"] or (r["id"] in failed and not _is_candidate(r))]
+        good = [r for r in self.predictions if r["model"] == model and _is_answer(r)]
+        given = [r for r in good if r["served"] or (r.get("reason") or "").startswith(INSTEAD)]
+        mine = [r for r in given if r["version"] == version]
         first = _first(mine, "id")
         for row in sorted(first, key=lambda row: (_at(row), row["id"])):
             yield Answered(
@@ -435,7 +442,7 @@ def _logged(step: str, lines: int, drops: Sequence[Event]) -> Logged:
 
 def _is_mirrored_alone(row: Event) -> bool:
     """Of a step at which no user meets the candidate, and both are asked."""
-    return bool(row["weight_bp"] == 0 and row["step"] not in UNMIRRORED)
+    return bool(row["weight_bp"] == 0 and row["step"] == MIRRORED)
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class FlagDocumentRouter:
         with self._locked():
             held = self._read()
             wanted, plan = change(held)
-            if wanted == held:
+            if wanted == held == _load(self._path):
                 return plan
             if faults := documents.check(wanted, held):
                 raise RefusedError(
@@ -82,13 +82,15 @@ class FlagDocumentRouter:
             return plan
 
     def _read(self) -> Document:
-        """The document in force, or what was published last when it is broken."""
+        """The document in force, or what was published last where it is broken or older.
+
+        Serving processes refuse an older revision: what is published next follows the newest.
+        """
         if not self._path.exists() and not self._last.exists():
             return documents.empty()
-        for path in (self._path, self._last):
-            document = _load(path)
-            if document is not None:
-                return document
+        held = [found for path in (self._path, self._last) if (found := _load(path)) is not None]
+        if held:
+            return _newest(held)
         raise RefusedError(
             f"{self._path} and {self._last.name} are both broken.",
             advice="Serving goes on with what it holds. Put a good copy of the document back.",
@@ -121,6 +123,16 @@ class FlagDocumentRouter:
             f"Another writer has held {self._lock.name} for {self._lock_seconds:g} s.",
             advice="Repeat the command; if it goes on, see who holds it: fuser " + str(self._lock),
         )
+
+
+def _newest(documents: Sequence[Document]) -> Document:
+    """The first one, with every flag as it was published last."""
+    flags: dict[str, Any] = {}
+    for document in documents:
+        for key, flag in document["flags"].items():
+            if key not in flags or flag["metadata"]["rev"] > flags[key]["metadata"]["rev"]:
+                flags[key] = flag
+    return {**documents[0], "flags": dict(sorted(flags.items()))}
 
 
 def _load(path: Path) -> Document | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpx
@@ -44,6 +45,14 @@ class GatewayServingPlane:
         reports = [report for answer in answers for report in _read(_SERVING, answer)]
         if not reports:
             raise UnavailableError(f"No replica reports on {model}.", advice=_IS_IT_UP)
+        return tuple(reports)
+
+    def heard(self, model: str) -> Sequence[Serving]:
+        reports: list[Serving] = []
+        for url in self._urls:
+            with suppress(UnavailableError, RefusedError):
+                found = _read(_SERVING, _get(self._client, f"{url}/observe/{model}"))
+                reports.extend(found)
         return tuple(reports)
 
     def probe(

@@ -95,6 +95,9 @@ class MemoryServingPlane:
             ),
         )
 
+    def heard(self, model: str) -> Sequence[Serving]:
+        return () if self.fail or self._router.current(model) is None else self.observe(model)
+
     def probe(
         self, model: str, variant: str, rows: Sequence[dict[str, Any]], *, timed_calls: int = 0
     ) -> Probe:
