@@ -1,4 +1,4 @@
-"""A flag document that somebody put back or wrote by hand: no kill is lost to it, nobody crashes."""
+"""A flag document that somebody put back or wrote by hand: no kill is lost, nobody crashes."""
 
 from __future__ import annotations
 

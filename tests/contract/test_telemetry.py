@@ -192,6 +192,15 @@ def test_a_lost_source_is_not_an_empty_one(tmp_path: Path) -> None:
             telemetry.histogram(MODEL, Bins(), since=MIDNIGHT, until=LATER)
 
 
+def test_rows_outside_of_an_audience_are_no_mirrored_trial(make: Make) -> None:
+    """At a step with users they met nothing of the candidate, and say nothing of the step."""
+    outside = {"step": "canary 100 % of staff", "weight_bp": 0}
+    telemetry = make(predictions=[*pair("a", NOON, 0.5, 0.6, **outside),
+                                  *pair("b", NOON, 0.5, 0.6)])  # fmt: skip
+    windows = telemetry.mirrored_windows(RELEASE, now=LATER, time_zone=ZONE)
+    assert [(w.step, w.champion and w.champion.n) for w in windows] == [("shadow", 1)]
+
+
 def test_whom_a_version_has_answered(make: Make) -> None:
     """Once each, the earliest first: what was given to somebody, also in another's place."""
     two = {"version": "2", "served": True}

@@ -255,6 +255,18 @@ def test_nobody_waits_longer_than_the_policy_says(running: Stack, trial: Traffic
     assert "no answer within 0.3 s" in answer["reason"]
 
 
+def test_who_is_killed_answers_for_nobody(running: Stack, trial: TrafficPlan) -> None:
+    """Also where the one it was killed to fails, and the policy's chain does not name that one."""
+    plan = trial.model_copy(
+        update={"candidate": None, "previous": trial.candidate, "fallback": ("baseline", "error"),
+                "weight_bp": 0, "mirror": False}
+    )  # fmt: skip
+    running.apply(plan)
+    running.router.kill(MODEL, "previous", "drill", "test")
+    running.wait(lambda: running.predict(UNITS[:3])[0]["variant"] == "previous")
+    assert {a["variant"] for a in running.predict(UNITS[:3], "raise")} == {"baseline"}
+
+
 def test_a_kill_to_degraded_says_so_to_every_caller(running: Stack, trial: TrafficPlan) -> None:
     """200, no score, and why: the caller goes on without an answer."""
     running.router.kill(MODEL, "degraded", "drill", "test")

@@ -61,6 +61,7 @@ def test_one_process_dies_and_the_other_answers(fleet: tuple[int, list[Stack]]) 
     assert {_ask(front, number)["variant"] for number in range(60)} == {"champion"}
     with pytest.raises(UnavailableError):  # a release advances only when all have reported
         _plane([one, two]).observe(MODEL)
+    assert [each.replica for each in _plane([one, two]).heard(MODEL)] == [f"gateway-{two.port}"]
 
 
 def test_a_kill_reaches_every_process(fleet: tuple[int, list[Stack]]) -> None:
