@@ -70,8 +70,9 @@ def test_a_full_file_becomes_parquet_and_no_line_is_lost(tmp_path: Path) -> None
         writer.append("outcomes", [outcome(number)])
         if number % 20 == 0:
             writer.flush()
-    writer.close()
     folder = tmp_path / "outcomes"
+    wait(lambda: any(folder.glob("*.parquet")))  # what waits at the end stays text
+    writer.close()
     tables = {path.stem: path for path in folder.glob("*.parquet")}
     assert tables
     ids = [
