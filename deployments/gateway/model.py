@@ -179,7 +179,9 @@ def load(store: Path, digest: str) -> Model:
         )
     columns, samples = _columns(signature), _samples(folder)
     computes = _has_switch(signature, "features")
-    model = Model(
+    # Not asked once to warm up: a model that hangs or dies at its first answer is a finding of the
+    # trial, and must not keep a plan from being loaded.
+    return Model(
         digest,
         columns,
         shows_features=computes or takes_inputs_as_they_are(folder),
@@ -188,8 +190,6 @@ def load(store: Path, digest: str) -> Model:
         computes_features=computes,
         way=way_of(pyfunc, columns, samples),
     )
-    model.score_each(samples[:1], mirrored=True)  # what loads at the first answer delays no user
-    return model
 
 
 def _samples(folder: Path) -> list[Row]:
